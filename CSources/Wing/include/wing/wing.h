@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** libwing: read and write RDB files and move them over sockets. See each header. */
+#ifndef WING_WING_H
+#define WING_WING_H
+
+#include <stdint.h>
+#include <wing/crc64.h>
+#include <wing/lzf.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define WING_VERSION "0.1.0"
+
+/* Errors of our own start below every -errno, so one negative int carries either. */
+enum {
+    WING_E_END = -10001,     /**< the input ends where more was due */
+    WING_E_FORMAT = -10002,  /**< bytes that no valid input holds */
+    WING_E_CHECKSUM = -10003,/**< the checksum does not match */
+    WING_E_VERSION = -10004, /**< a format version we do not read */
+    WING_E_UNSUPPORTED = -10005, /**< valid, but the data model cannot hold it */
+    WING_E_LIMIT = -10006,   /**< a size beyond the bound given by the caller */
+    WING_E_NOMEM = -10007,   /**< an allocation failed */
+    WING_E_CALLBACK = -10008,/**< the caller's callback asked to stop */
+};
+
+/** The text for a negative code, -errno or WING_E_*; static storage. Threads: any. Fork: safe. */
+const char *wing_strerror(int code);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
