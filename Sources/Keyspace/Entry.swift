@@ -106,6 +106,6 @@ public struct Entry: Equatable {
     @inlinable @inline(__always)
     public var container: Address {
         get { payload.address(at: 0) }
-        nonmutating set { payload.store(address: newValue) }
+        nonmutating set { payload.store(address: newValue, at: 0) }
     }
 }

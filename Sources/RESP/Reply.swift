@@ -148,22 +148,15 @@ public struct Reply {
     /// Puts `*count` before everything written since `mark`.
     public func closeArray(_ mark: Int, count: Int, marker: UInt8 = UInt8(ascii: "*")) {
         let body = out.count - mark
-        let scratch = out.reserve(Decimal.maximumSize + 3)
+        // Room for the header twice: where it is written first, and where the body then ends.
+        let scratch = out.reserve(2 * (Decimal.maximumSize + 3)) + (Decimal.maximumSize + 3)
         scratch.store(marker)
-        let n = 1 + Decimal.write(Int64(count), to: scratch + 1)
-        scratch.store(UInt16(0x0A0D), at: n)
-        let size = n + 2
-        // The header was written behind the body; turn the two around: header first.
+        let digits = 1 + Decimal.write(Int64(count), to: scratch + 1)
+        scratch.store(UInt16(0x0A0D), at: digits)
+        let size = digits + 2
+        let start = out.bytes.start + mark
+        (start + size).move(from: start, count: body)
+        start.copy(from: scratch, count: size)
         out.commit(size)
-        let whole = out.bytes
-        let start = whole.start + mark
-        var hold = (UInt64(0), UInt64(0), UInt64(0), UInt64(0))
-        unsafe withUnsafeMutableBytes(of: &hold) { buffer in
-            guard let base = unsafe buffer.baseAddress else { return }
-            let keep = unsafe Address(UnsafeRawPointer(base))
-            keep.copy(from: start + body, count: size)
-            (start + size).move(from: start, count: body)
-            start.copy(from: keep, count: size)
-        }
     }
 }
