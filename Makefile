@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Everything one does with the project. `make` alone lists it.
+
+PORT ?= 6379
+REPLICA_PORT ?= 6380
+SERVER ?= .build/release/redwing-server
+JOBS ?= 2
+PREFIX ?= /usr/local
+DESTDIR ?=
+SCALE ?= 1
+
+PYTHON = .venv/bin/python
+BUILD = swift build -j $(JOBS)
+export JOBS
+
+.DEFAULT_GOAL := help
+.PHONY: help deps build run test bench bench-sync bench-commands bench-stream install profile asan \
+	demo-sentinel format lint clean
+
+help: ## list what there is (the default)
+	@echo "Redwing. Targets:"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "Variables: PORT REPLICA_PORT SERVER (run), SCALE (bench), PREFIX DESTDIR (install), JOBS"
+
+deps: ## install what is missing: Debian packages, and the tests' Python packages in .venv
+	@scripts/deps.sh
+	@scripts/venv.sh
+
+build: ## the optimised server, .build/release/redwing-server, and redwing-rdb
+	@command -v swift >/dev/null || { echo "build: no swift in PATH; see https://swift.org/install"; exit 1; }
+	$(BUILD) -c release --product redwing-server
+	$(BUILD) -c release --product redwing-rdb
+
+run: ## a master and a replica with sample data; shows the full sync; Ctrl-C ends both
+	@scripts/run.sh PORT=$(PORT) REPLICA_PORT=$(REPLICA_PORT) SERVER=$(SERVER)
+
+test: deps build ## every test: Swift units, the C core, interop with stock Redis
+	@scripts/test.sh
+
+bench: bench-sync bench-stream bench-commands ## all measurements beside a stock redis-server
+
+bench-sync: deps build ## load, save, full sync, memory, fork pause, copy-on-write, CRC64
+	$(PYTHON) Benchmarks/bench.py sync --scale $(SCALE)
+
+bench-stream: deps build ## the replication stream: cost, catch-up, resync loop, latency in a sync
+	$(PYTHON) Benchmarks/bench.py stream --scale $(SCALE)
+
+bench-commands: deps build ## each test of redis-benchmark: requests a second, CPU a request
+	$(PYTHON) Benchmarks/bench.py commands --scale $(SCALE)
+
+install: build ## the server, and libwing with headers and pkg-config file, under PREFIX
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 .build/release/redwing-server .build/release/redwing-rdb $(DESTDIR)$(PREFIX)/bin
+	$(MAKE) -C CSources/Wing install PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
+
+profile: ## optimised, with frame pointers and symbols, in .build-profile
+	$(BUILD) -c release --scratch-path .build-profile --product redwing-server --no-omit-frame-pointers \
+		-Xswiftc -g -Xcc -g -Xcc -fno-omit-frame-pointer
+	@echo "perf record -g .build-profile/release/redwing-server"
+
+asan: ## the unit tests under AddressSanitizer, in .build-asan
+	swift test -j $(JOBS) --scratch-path .build-asan --sanitize=address
+
+demo-sentinel: deps build ## three sentinels watch a master with two replicas; the master is killed
+	@python3 scripts/demo_sentinel.py --server $(SERVER)
+
+format: ## rewrite the sources in the project's format
+	swift format --in-place --parallel --recursive Package.swift Sources Tests
+	git ls-files '*.c' '*.h' | xargs -r clang-format -i
+
+lint: ## say what is not in the project's format or breaks its rules
+	swift format lint --strict --parallel --recursive Package.swift Sources Tests
+	git ls-files '*.c' '*.h' | xargs -r clang-format --dry-run --Werror
+
+clean: ## remove all build folders and the tests' Python packages
+	rm -rf .build .build-profile .build-asan .venv .pytest_cache
+	@if [ -f CSources/Wing/Makefile ]; then $(MAKE) -C CSources/Wing clean; fi
+	@if [ -f Tests/WingTests/Makefile ]; then $(MAKE) -C Tests/WingTests clean; fi
