@@ -1,5 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/** libwing: read and write RDB files and move them over sockets. See each header. */
+/**
+ * libwing: read and write RDB files and move them over sockets. See each header.
+ *
+ * No global state but what is computed once and the same for all, no hidden threads, no exit, no
+ * output. The words that every function's contract uses:
+ *
+ * Result    >= 0 is a length, a count or 0; < 0 is -errno or one of WING_E_* below; `errno` itself
+ *           is no part of any contract. wing_strerror knows both.
+ * Threads   "any": callable from any thread at any time. "object": one caller at a time for the
+ *           object (or descriptor) named, other objects are independent.
+ * Fork      "safe": takes no lock and allocates nothing, so it may run in any forked child before
+ *           its _exit. "child": fine in a child if no second thread ran at the fork. "no": not in
+ *           a child.
+ * Ownership who frees, and until when a pointer is valid; every ..._free(NULL) does nothing.
+ */
 #ifndef WING_WING_H
 #define WING_WING_H
 
@@ -25,7 +39,10 @@ enum {
     WING_E_CALLBACK = -10008,/**< the caller's callback asked to stop */
 };
 
-/** The text for a negative code, -errno or WING_E_*; static storage. Threads: any. Fork: safe. */
+/**
+ * The English text of a negative code, -errno or WING_E_*; "no error" for others; never NULL.
+ * Ownership static storage, valid for ever.   Threads: any.   Fork: safe.
+ */
 const char *wing_strerror(int code);
 
 #ifdef __cplusplus
