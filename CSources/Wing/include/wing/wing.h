@@ -19,7 +19,14 @@
 
 #include <stdint.h>
 #include <wing/crc64.h>
+#include <wing/fault.h>
+#include <wing/intset.h>
+#include <wing/listpack.h>
 #include <wing/lzf.h>
+#include <wing/rdb.h>
+#include <wing/rdb_reader.h>
+#include <wing/rdb_writer.h>
+#include <wing/ziplist.h>
 
 #ifdef __cplusplus
 extern "C" {
