@@ -23,5 +23,13 @@ public struct Arguments {
     @inlinable @inline(__always)
     public mutating func removeAll() { words.removeAll(keepingCapacity: true) }
 
+    /// Turns offsets, as the parser gathers them, into places behind `base`.
+    @inlinable @inline(__always)
+    mutating func rebase(on base: Address) {
+        for i in words.indices {
+            words[i] = Bytes(start: base + Int(bitPattern: words[i].start.raw), count: words[i].count)
+        }
+    }
+
     public var all: [Bytes] { words }
 }
