@@ -50,7 +50,7 @@ let package = Package(
         .target(name: "RESP", dependencies: ["Memory"], swiftSettings: hot),
         .target(name: "Keyspace", dependencies: ["Memory", "Platform", "Wing"], swiftSettings: hot),
         .target(name: "Replication", dependencies: ["Memory"], swiftSettings: hot),
-        .target(name: "Configuration", swiftSettings: rules),
+        .target(name: "Configuration", dependencies: ["Memory"], swiftSettings: rules),
         .target(
             name: "Redwing",
             dependencies: [
@@ -70,7 +70,7 @@ let package = Package(
         .testTarget(name: "KeyspaceTests", dependencies: ["Keyspace"], swiftSettings: rules),
         .testTarget(name: "ReplicationTests", dependencies: ["Replication"], swiftSettings: rules),
         .testTarget(
-            name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: rules),
+            name: "ConfigurationTests", dependencies: ["Configuration", "Memory"], swiftSettings: rules),
         .testTarget(name: "RedwingTests", dependencies: ["Redwing"], swiftSettings: rules),
     ],
     cLanguageStandard: .c11

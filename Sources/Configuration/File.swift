@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Reading a whole small file and replacing one atomically.
+
+import Glibc
+import Memory
+
+struct FileError: Error, Equatable {
+    var code: Int32
+    var text: String { SystemError.text(code) }
+}
+
+enum File {
+    static func read(_ path: String) -> Result<[UInt8], FileError> {
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return .failure(FileError(code: errno)) }
+        defer { close(descriptor) }
+        return .success(read(descriptor: descriptor))
+    }
+
+    static func read(descriptor: Int32) -> [UInt8] {
+        let buffer = ByteBuffer()
+        while true {
+            let place = buffer.reserve(65536)
+            let n = unsafe Glibc.read(descriptor, place.pointer, 65536)
+            if n < 0 && errno == EINTR { continue }
+            if n <= 0 { return buffer.bytes.array }
+            buffer.commit(n)
+        }
+    }
+
+    /// Puts `content` in the place of the file: a temporary file beside it, fsync, rename. The mode
+    /// of an old file is kept; a failure leaves the old file as it was.
+    static func replace(_ path: String, with content: [UInt8]) -> FileError? {
+        let temporary = "\(path).\(getpid()).tmp"
+        var mode: mode_t = 0o644
+        var status = stat()
+        if unsafe stat(path, &status) == 0 { mode = status.st_mode & 0o7777 }
+        let descriptor = unsafe open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
+        guard descriptor >= 0 else { return FileError(code: errno) }
+        var failure = write(content, to: descriptor)
+        if failure == nil && fchmod(descriptor, mode) != 0 { failure = FileError(code: errno) }
+        if failure == nil && fsync(descriptor) != 0 { failure = FileError(code: errno) }
+        close(descriptor)
+        if failure == nil, unsafe rename(temporary, path) != 0 { failure = FileError(code: errno) }
+        if failure != nil {
+            _ = unsafe unlink(temporary)
+            return failure
+        }
+        syncFolder(of: path)
+        return nil
+    }
+
+    private static func write(_ content: [UInt8], to descriptor: Int32) -> FileError? {
+        Bytes.with(content) { bytes in
+            var rest = bytes
+            while !rest.isEmpty {
+                let n = unsafe Glibc.write(descriptor, rest.start.pointer, rest.count)
+                if n < 0 && errno == EINTR { continue }
+                if n < 0 { return FileError(code: errno) }
+                rest = rest.dropFirst(n)
+            }
+            return nil
+        }
+    }
+
+    private static func syncFolder(of path: String) {
+        let slash = path.lastIndex(of: "/")
+        let folder = slash.map { String(path[...$0]) } ?? "."
+        let descriptor = unsafe open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        fsync(descriptor)
+        close(descriptor)
+    }
+
+    static func absolute(_ path: String) -> String {
+        path.hasPrefix("/") ? path : "\(WorkingDirectory.path)/\(path)"
+    }
+}

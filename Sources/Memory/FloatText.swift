@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Floating point numbers as text, both ways, exactly as Redis reads and writes them: scores as
+// doubles with 17 digits, INCRBYFLOAT's values as 80-bit numbers in plain decimal notation.
+
+import Platform
+
+public enum FloatText {
+    /// Room for any double's text.
+    public static let maximumSize = 40
+    /// Room for any 80-bit number's text in plain notation.
+    public static let maximumLongSize = 5 * 1024
+
+    // MARK: Parsing
+
+    /// The double that all of `bytes` spells (strtod: also "inf", hexadecimal, exponents). Nil when
+    /// it begins with white space, is empty, NaN, or too large or too small (Redis's rule).
+    public static func parseDouble(_ bytes: Bytes) -> Double? {
+        if let short = parseShort(bytes) { return short }
+        var value = 0.0
+        return unsafe withText(bytes) { unsafe redwing_parse_double($0, bytes.count, &value) }
+            ? value : nil
+    }
+
+    /// Digits with at most one point and 15 digits at most: exact in a double without strtod. Nil
+    /// for everything else.
+    @inline(__always)
+    private static func parseShort(_ bytes: Bytes) -> Double? {
+        let n = bytes.count
+        if n == 0 || n > 16 { return nil }
+        var at = 0
+        let negative = bytes.start.byte(at: 0) == UInt8(ascii: "-")
+        if negative { at = 1 }
+        var digits = 0
+        var mantissa: Int64 = 0
+        var scale = -1
+        while at < n {
+            let c = bytes.start.byte(at: at)
+            if c == UInt8(ascii: ".") && scale < 0 {
+                scale = 0
+            } else {
+                let digit = c &- 0x30
+                if digit > 9 { return nil }
+                mantissa = mantissa &* 10 &+ Int64(digit)
+                digits &+= 1
+                if scale >= 0 { scale &+= 1 }
+            }
+            at &+= 1
+        }
+        if digits == 0 || digits > 15 { return nil }
+        // Both are exact, so the quotient is rounded once, as strtod's result is.
+        var value = Double(mantissa)
+        if scale > 0 { value /= power(scale) }
+        return negative ? -value : value
+    }
+
+    /// 10 to the `n`, n from 1 to 15; exact.
+    @inline(__always)
+    private static func power(_ n: Int) -> Double {
+        var value = 10.0
+        for _ in 1..<n { value *= 10 }
+        return value
+    }
+
+    /// The 80-bit number that all of `bytes` spells; the same rule as `parseDouble`.
+    public static func parseLongDouble(_ bytes: Bytes) -> Float80? {
+        // Redis copies into a buffer of this size and refuses what is longer.
+        guard bytes.count < maximumLongSize else { return nil }
+        var value: Float80 = 0
+        return unsafe withText(bytes) { unsafe redwing_parse_long_double($0, bytes.count, &value) }
+            ? value : nil
+    }
+
+    /// Calls `parse` on a null-terminated copy; true when it returned 0.
+    private static func withText(_ bytes: Bytes, _ parse: (UnsafePointer<CChar>) -> Int32) -> Bool {
+        guard bytes.count > 0 else { return false }
+        let first = bytes.start.byte(at: 0)
+        if first == 32 || (first >= 9 && first <= 13) { return false }
+        return unsafe withUnsafeTemporaryAllocation(byteCount: bytes.count + 1, alignment: 1) { room in
+            let place = unsafe room.baseAddress.map { unsafe Address($0) } ?? .null
+            place.copy(from: bytes)
+            place.store(UInt8(0), at: bytes.count)
+            return unsafe parse(
+                UnsafePointer(place.pointer.assumingMemoryBound(to: CChar.self))) == 0
+        }
+    }
+
+    // MARK: Formatting
+
+    /// Writes a double as ZSCORE answers it: an integer without point or exponent, else "%.17g";
+    /// "inf", "-inf". `place` has room for `maximumSize`; returns the bytes written.
+    public static func write(_ value: Double, to place: Address) -> Int {
+        // Whole numbers this small print the same as integers, minus zero excepted.
+        if value > -4503599627370495 && value < 4503599627370496 {
+            let whole = Int64(value)
+            if Double(whole) == value && (whole != 0 || value.sign == .plus) {
+                return Decimal.write(whole, to: place)
+            }
+        }
+        if value.isInfinite {
+            place.copy(from: Bytes(value > 0 ? "inf" : "-inf"))
+            return value > 0 ? 3 : 4
+        }
+        if value.isNaN {
+            place.copy(from: Bytes("nan"))
+            return 3
+        }
+        let text = unsafe place.pointer.assumingMemoryBound(to: CChar.self)
+        return Int(unsafe redwing_format_double(text, maximumSize, value))
+    }
+
+    /// Writes an 80-bit number as INCRBYFLOAT answers it: "%.17Lf" without trailing zeros or a bare
+    /// point, "0" for "-0". `place` has room for `maximumLongSize`; returns the bytes written.
+    public static func writeHuman(_ value: Float80, to place: Address) -> Int {
+        if value.isInfinite {
+            place.copy(from: Bytes(value > 0 ? "inf" : "-inf"))
+            return value > 0 ? 3 : 4
+        }
+        var copy = value
+        let text = unsafe place.pointer.assumingMemoryBound(to: CChar.self)
+        var n = Int(unsafe redwing_format_long_double(text, maximumLongSize, &copy))
+        while n > 0 && place.byte(at: n - 1) == UInt8(ascii: "0") { n -= 1 }
+        if n > 0 && place.byte(at: n - 1) == UInt8(ascii: ".") { n -= 1 }
+        if n == 2 && place.byte(at: 0) == UInt8(ascii: "-") && place.byte(at: 1) == UInt8(ascii: "0") {
+            place.store(UInt8(ascii: "0"))
+            n = 1
+        }
+        return n
+    }
+
+    public static func string(_ value: Double) -> String {
+        let buffer = ByteBuffer(capacity: maximumSize)
+        buffer.append(double: value)
+        return buffer.bytes.string
+    }
+}
+
+extension ByteBuffer {
+    /// The double as ZSCORE answers it.
+    public func append(double value: Double) {
+        commit(FloatText.write(value, to: reserve(FloatText.maximumSize)))
+    }
+
+    /// The 80-bit number as INCRBYFLOAT answers it.
+    public func append(human value: Float80) {
+        commit(FloatText.writeHuman(value, to: reserve(FloatText.maximumLongSize)))
+    }
+}
