@@ -16,20 +16,10 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <string.h>
-
 #include "crc64_table.h"
+#include "le.h"
 
 #define POLYNOMIAL UINT64_C(0x95ac9329ac4bc9b5) /* Jones's 0xad93d23594c935a9, reflected */
-
-static uint64_t load_le64(const unsigned char *p) {
-    uint64_t value;
-    memcpy(&value, p, sizeof value);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    value = __builtin_bswap64(value);
-#endif
-    return value;
-}
 
 uint64_t wing_crc64_table(uint64_t crc, const void *data, size_t length) {
     const unsigned char *p = data;

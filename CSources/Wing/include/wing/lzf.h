@@ -1,15 +1,65 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * LZF, the compression of strings in RDB files; the bytes are those that liblzf's decompressor, and
+ * so every Redis, reads.
+ *
+ *     size_t packed = wing_lzf_compress(value, length, out, length - 4);  // 0: keep it as it is
+ *     ssize_t size = wing_lzf_decompress(in, packed, value, length);      // == length when intact
+ *
+ * The compressed stream is a row of two kinds of items:
+ *
+ *     000LLLLL <L+1 bytes>          1 to 32 bytes as they are
+ *     LLLooooo oooooooo             L = 1…6: L+2 bytes again, from o+1 bytes (1…8192) back
+ *     111ooooo LLLLLLLL oooooooo    L+9 bytes (9…264) again, from o+1 bytes back
+ *
+ * The compressor looks for repetitions ever more coarsely while it finds none, so data that doesn't
+ * compress costs little. Equal input gives equal output, on every call and machine of one version.
+ *
+ * Threads: any, for all (object: the state). Fork: safe, for all: nothing is allocated; the stack
+ * use is at most 33 KiB. Ownership: all buffers stay the caller's; in and out must not overlap.
+ */
 #ifndef WING_LZF_H
 #define WING_LZF_H
+
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
-/** Compress; returns the compressed size, or 0 when it does not fit in `capacity`. */
+
+/**
+ * Compresses `length` bytes (0 … 2^32-1 - 64 KiB) into at most `capacity` bytes.
+ * Returns   the compressed size, or 0 when it does not fit (or length is 0 or beyond the bound).
+ *           What `out` then holds is undefined; at no time is more than `capacity` touched.
+ * A capacity of length + length / 32 + 1 always suffices.
+ */
 size_t wing_lzf_compress(const void *in, size_t length, void *out, size_t capacity);
-/** Decompress; returns the size written, or WING_E_FORMAT / WING_E_LIMIT. */
+
+/**
+ * Decompresses `length` bytes at `in`, any bytes, to at most `capacity` bytes.
+ * Returns   the size written (0 for length 0), or WING_E_FORMAT: an item is cut short or points
+ *           before the start; WING_E_LIMIT: the result is larger than `capacity`. No byte outside
+ *           the buffers is touched, whatever the input; bytes of `out` behind the result may be.
+ */
 ssize_t wing_lzf_decompress(const void *in, size_t length, void *out, size_t capacity);
+
+enum { WING_LZF_SLOTS = 8192 };
+
+/**
+ * The compressor's memory of where it saw what, 32 KiB, for many calls: with it no table is cleared
+ * at each call. Start with all bytes zero (`= {0}`, calloc); the fields are the library's.
+ */
+struct wing_lzf_state {
+    uint32_t generation;
+    uint32_t slots[WING_LZF_SLOTS];
+};
+
+/** As wing_lzf_compress, with the same result; `state` is used and renewed. */
+size_t wing_lzf_compress_with(struct wing_lzf_state *state, const void *in, size_t length,
+                              void *out, size_t capacity);
+
 #ifdef __cplusplus
 }
 #endif

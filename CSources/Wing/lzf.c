@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * LZF, built as today's fast compressors are: one probe of a small hash table a position, matches
+ * measured eight bytes at a time, literals copied only once a match ends them (so data without a
+ * match costs no copying at all), and a stride that grows with each miss.
+ */
+#include "wing/lzf.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "le.h"
+#include "wing/wing.h"
+
+enum {
+    LITERALS_MAX = 32,
+    DISTANCE_MAX = 8192,
+    MATCH_MIN = 3,
+    MATCH_MAX = 264,
+    /* A position is stored as `base + position`, and every base lies further than DISTANCE_MAX
+     * above whatever was stored before: the distance to what is stale is always too long. */
+    FIRST_BASE = DISTANCE_MAX + 1,
+    SLOT_BITS_MAX = 13,
+    SLOT_BITS_MIN = 6,
+    /* The stride grows by one after every 2^5 misses in a row. */
+    STRIDE_SHIFT = 5,
+};
+
+_Static_assert(WING_LZF_SLOTS == 1 << SLOT_BITS_MAX, "the public size is ours");
+
+/* MARK: compression */
+
+/* The table grows with the input, so that a short value doesn't pay for clearing a long one. */
+static unsigned slot_bits_for(size_t length) {
+    unsigned bits = SLOT_BITS_MIN;
+    while (bits < SLOT_BITS_MAX && ((size_t)1 << bits) < length) bits++;
+    return bits;
+}
+
+static inline uint32_t slot_of(uint32_t sequence, unsigned bits) {
+    return sequence * UINT32_C(2654435761) >> (32 - bits);
+}
+
+/* How many bytes at p equal those at q, q < p, up to end. */
+static inline size_t common_length(const unsigned char *p, const unsigned char *q,
+                                   const unsigned char *end) {
+    const unsigned char *start = p;
+    while (end - p >= 8) {
+        uint64_t difference = load_le64(p) ^ load_le64(q);
+        if (difference != 0) return (size_t)(p - start) + (size_t)(__builtin_ctzll(difference) / 8);
+        p += 8, q += 8;
+    }
+    while (p < end && *p == *q) p++, q++;
+    return (size_t)(p - start);
+}
+
+/* Writes `count` literals; the caller has checked that count + ceil(count / 32) bytes fit. */
+static inline unsigned char *put_literals(unsigned char *op, const unsigned char *out_end,
+                                          const unsigned char *from, const unsigned char *in_end,
+                                          size_t count) {
+    for (; count >= LITERALS_MAX; count -= LITERALS_MAX) {
+        *op++ = LITERALS_MAX - 1;
+        memcpy(op, from, LITERALS_MAX);
+        op += LITERALS_MAX, from += LITERALS_MAX;
+    }
+    if (count == 0) return op;
+    *op++ = (unsigned char)(count - 1);
+    if (out_end - op >= LITERALS_MAX && in_end - from >= LITERALS_MAX) {
+        memcpy(op, from, LITERALS_MAX); /* a fixed size is two instructions; the excess is void */
+    } else {
+        memcpy(op, from, count);
+    }
+    return op + count;
+}
+
+static inline size_t with_literals(size_t count) {
+    return count + (count + LITERALS_MAX - 1) / LITERALS_MAX;
+}
+
+/* One item of 3 … 264 bytes. Branch-free, for matches come in all lengths: three bytes are written,
+ * of which the last may be void. */
+static inline unsigned char *put_match(unsigned char *op, size_t distance, size_t length) {
+    size_t offset = distance - 1, code = length - 2;
+    bool is_long = code >= 7;
+    op[0] = (unsigned char)((is_long ? 7 << 5 : code << 5) | (offset >> 8));
+    op[1] = (unsigned char)(code - 7);
+    op[1 + is_long] = (unsigned char)offset;
+    return op + 2 + is_long;
+}
+
+static size_t compress(uint32_t *slots, uint32_t base, unsigned bits, const unsigned char *in,
+                       size_t length, unsigned char *out, size_t capacity) {
+    const unsigned char *in_end = in + length, *out_end = out + capacity;
+    const unsigned char *ip = in, *anchor = in; /* anchor: the first byte not yet written */
+    unsigned char *op = out;
+    /* The last place where four bytes can be read. */
+    const unsigned char *last_start = length >= 4 ? in_end - 4 : NULL;
+    unsigned misses = 1 << STRIDE_SHIFT;
+
+    while (last_start != NULL && ip <= last_start) {
+        uint32_t sequence = load_le32(ip);
+        uint32_t slot = slot_of(sequence, bits);
+        uint32_t here = base + (uint32_t)(ip - in);
+        uint32_t distance = here - slots[slot];
+        slots[slot] = here;
+        /* Without a branch: on data that doesn't compress, nothing here could be predicted. */
+        bool is_near = distance <= DISTANCE_MAX;
+        const unsigned char *match = is_near ? ip - distance : in;
+        if (!(is_near & (load_le32(match) == sequence))) {
+            ip += misses++ >> STRIDE_SHIFT;
+            continue;
+        }
+        misses = 1 << STRIDE_SHIFT;
+        while (ip > anchor && match > in && ip[-1] == match[-1]) ip--, match--;
+        size_t rest = MATCH_MIN + common_length(ip + MATCH_MIN, match + MATCH_MIN, in_end);
+        size_t literals = (size_t)(ip - anchor), room = (size_t)(out_end - op);
+        if (literals <= LITERALS_MAX && room > LITERALS_MAX + 3 && in_end - anchor >= LITERALS_MAX) {
+            op[0] = (unsigned char)(literals - 1);
+            memcpy(op + 1, anchor, LITERALS_MAX);
+            op += literals + (literals > 0);
+        } else {
+            if (with_literals(literals) + 3 > room) break; /* the literals below decide */
+            op = put_literals(op, out_end, anchor, in_end, literals);
+        }
+        const unsigned char *covered = ip;
+        for (; rest > MATCH_MAX && out_end - op >= 6; ip += MATCH_MAX, rest -= MATCH_MAX) {
+            op = put_match(op, distance, MATCH_MAX);
+        }
+        if (rest >= MATCH_MIN) {
+            size_t part = rest < MATCH_MAX ? rest : MATCH_MAX;
+            op = put_match(op, distance, part);
+            ip += part;
+        }
+        anchor = ip;
+        /* Of the places inside the match, the second and the last but one are remembered. */
+        if (ip <= last_start) {
+            covered++;
+            slots[slot_of(load_le32(covered), bits)] = base + (uint32_t)(covered - in);
+            slots[slot_of(load_le32(ip - 2), bits)] = base + (uint32_t)(ip - 2 - in);
+        }
+    }
+
+    size_t literals = (size_t)(in_end - anchor);
+    if (with_literals(literals) > (size_t)(out_end - op)) return 0;
+    op = put_literals(op, out_end, anchor, in_end, literals);
+    return (size_t)(op - out);
+}
+
+static bool is_beyond_bound(size_t length) { return length > UINT32_MAX - (64 << 10); }
+
+size_t wing_lzf_compress(const void *in, size_t length, void *out, size_t capacity) {
+    if (length == 0 || is_beyond_bound(length)) return 0;
+    uint32_t slots[WING_LZF_SLOTS]; /* only the part in use is cleared, and touched */
+    unsigned bits = slot_bits_for(length);
+    memset(slots, 0, sizeof slots[0] << bits);
+    return compress(slots, FIRST_BASE, bits, in, length, out, capacity);
+}
+
+size_t wing_lzf_compress_with(struct wing_lzf_state *state, const void *in, size_t length,
+                              void *out, size_t capacity) {
+    if (length == 0 || is_beyond_bound(length)) return 0;
+    uint32_t base = state->generation;
+    if (base < FIRST_BASE || base > UINT32_MAX - length - FIRST_BASE) {
+        memset(state->slots, 0, sizeof state->slots);
+        base = FIRST_BASE;
+    }
+    state->generation = base + (uint32_t)length + FIRST_BASE;
+    return compress(state->slots, base, slot_bits_for(length), in, length, out, capacity);
+}
+
+/* MARK: decompression */
+
+/* Repeats `length` bytes from `distance` back; both lie within what is written and the capacity. */
+static inline void copy_back(unsigned char *op, const unsigned char *out_end, size_t distance,
+                             size_t length) {
+    const unsigned char *from = op - distance;
+    if (distance >= 16 && (size_t)(out_end - op) >= length + 16) {
+        unsigned char *end = op + length;
+        do { /* the pieces don't overlap; the last may write up to 15 bytes too many */
+            memcpy(op, from, 16);
+            op += 16, from += 16;
+        } while (op < end);
+    } else if (distance >= 8 && (size_t)(out_end - op) >= length + 8) {
+        unsigned char *end = op + length;
+        do {
+            memcpy(op, from, 8);
+            op += 8, from += 8;
+        } while (op < end);
+    } else if (distance == 1) {
+        memset(op, *from, length);
+    } else if (length <= distance) {
+        memcpy(op, from, length);
+    } else {
+        /* A pattern shorter than the match: what is copied can be copied again, doubled. */
+        size_t size = distance;
+        while (length > size) {
+            memcpy(op, from, size);
+            op += size, length -= size, size *= 2;
+        }
+        memcpy(op, from, length);
+    }
+}
+
+ssize_t wing_lzf_decompress(const void *in, size_t length, void *out, size_t capacity) {
+    const unsigned char *ip = in, *in_end = ip + length;
+    unsigned char *op = out;
+    const unsigned char *out_start = out, *out_end = op + capacity;
+    while (ip < in_end) {
+        unsigned control = *ip++;
+        size_t in_left = (size_t)(in_end - ip), out_left = (size_t)(out_end - op);
+        if (control < LITERALS_MAX) {
+            size_t count = control + 1;
+            if (in_left >= LITERALS_MAX && out_left >= LITERALS_MAX) {
+                memcpy(op, ip, LITERALS_MAX); /* count <= 32: the excess is overwritten or void */
+            } else {
+                if (count > in_left) return WING_E_FORMAT;
+                if (count > out_left) return WING_E_LIMIT;
+                memcpy(op, ip, count);
+            }
+            ip += count, op += count;
+            continue;
+        }
+        size_t count = (control >> 5) + 2;
+        if (count == 9) {
+            if (in_left < 2) return WING_E_FORMAT;
+            count += *ip++;
+        } else if (in_left < 1) {
+            return WING_E_FORMAT;
+        }
+        size_t distance = (((size_t)control & 31) << 8) + *ip++ + 1;
+        if (distance > (size_t)(op - out_start)) return WING_E_FORMAT;
+        if (count > out_left) return WING_E_LIMIT;
+        copy_back(op, out_end, distance, count);
+        op += count;
+    }
+    return (ssize_t)(op - out_start);
+}
