@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Rules that a compiler doesn't check, read off the tree; each message names the way out."""
+
+import os
+import re
+import subprocess
+
+import pytest
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+TEXT = (".swift", ".c", ".h", ".py", ".sh", ".md", ".yml", ".mk", ".txt", "Makefile", ".modulemap")
+CODE = (".swift", ".c", ".h", ".py", ".sh", "Makefile")
+LONGEST = 600
+
+# Where raw memory, RESP bytes, libwing, Lua, TLS and system calls are wrapped; everything else goes
+# through Address, Bytes, Span. A path that ends in a slash stands for all below it.
+FENCE = [
+    "Sources/Memory/",
+    "Sources/Platform/",
+    "Sources/Keyspace/Heap.swift",
+    "Sources/Redwing/System/",
+    "Sources/Redwing/Persistence/",
+    "Sources/Redwing/Scripting/",
+    "Sources/Redwing/TLS/",
+    "Sources/Redwing/Net/",
+]
+
+
+def tracked():
+    listed = subprocess.run(["git", "ls-files", "-z", "-c", "-o", "--exclude-standard"], cwd=ROOT,
+                            capture_output=True)
+    if listed.returncode == 0:
+        names = listed.stdout.decode().split("\0")
+    else:
+        # An unpacked archive: everything but what is built.
+        names = [os.path.relpath(os.path.join(at, name), ROOT)
+                 for at, _, files in os.walk(ROOT) for name in files
+                 if not re.search(r"/\.(build|venv|git)", at)]
+    return sorted(name for name in names if name and os.path.isfile(os.path.join(ROOT, name)))
+
+
+FILES = tracked()
+
+
+def read(name):
+    with open(os.path.join(ROOT, name), encoding="utf-8") as file:
+        return file.read()
+
+
+def lines_of(pattern, names, keep=lambda line: True):
+    """`file:line: text` of each line that matches, comments left out."""
+    found = []
+    for name in names:
+        for number, line in enumerate(read(name).splitlines(), 1):
+            code = re.sub(r"(^|\s)//.*", "", line)
+            if re.search(pattern, code) and keep(code):
+                found.append(f"{name}:{number}: {line.strip()}")
+    return found
+
+
+def swift(prefix="Sources/"):
+    return [name for name in FILES if name.endswith(".swift") and name.startswith(prefix)]
+
+
+@pytest.mark.parametrize("pattern, instead", [
+    (r"\btry!", "throw a typed error, or `try?` with a reason"),
+    (r"\bfatalError\(", "an error reply, a dropped link, or `assertionFailure` in debug builds"),
+    (r"\bpreconditionFailure\(", "an error reply or a dropped link: a peer must not end the server"),
+    (r"\bas!", "`as?` with an answer for nil"),
+    (r"\bTODO\b|\bFIXME\b|\bXXX\b", "do it, or say in CHANGELOG.md what is missing"),
+])
+def test_sources_are_free_of(pattern, instead):
+    found = lines_of(pattern, swift())
+    assert not found, f"use {instead}:\n" + "\n".join(found)
+
+
+def test_unsafe_is_inside_the_fence():
+    names = [name for name in swift()
+             if not any(name == one or one.endswith("/") and name.startswith(one) for one in FENCE)]
+    found = lines_of(r"(^|[\s(=])unsafe\s", names)
+    assert not found, "wrap it in a file of the fence (FENCE in this test):\n" + "\n".join(found)
+
+
+def test_files_are_short_enough_to_read():
+    found = [f"{name}: {count} lines" for name in FILES if name.endswith(CODE)
+             and (count := read(name).count("\n")) > LONGEST]
+    assert not found, f"more than {LONGEST} lines; split by idea:\n" + "\n".join(found)
+
+
+def test_the_licence_stands_first():
+    found = []
+    for name in FILES:
+        if name.endswith(CODE) and os.path.getsize(os.path.join(ROOT, name)):
+            head = read(name).splitlines()[:2]
+            # A script's #! and the tools version of Package.swift have to be the first line.
+            if not any("SPDX-License-Identifier: BSD-3-Clause" in line for line in head):
+                found.append(name)
+    assert not found, "begin with SPDX-License-Identifier: BSD-3-Clause:\n" + "\n".join(found)
+
+
+def test_no_traces_of_a_machine():
+    """Paths of somebody's machine and hosts of package registries don't belong into the project."""
+    pattern = r"/home/\w|/Users/\w|/root/|/work/|/tmp/h/|https?://(pypi|proxy\.|[\w.-]*registry)"
+    found = []
+    for name in FILES:
+        if name.endswith(TEXT) and name != "Tests/Interop/test_tidy.py":
+            for number, line in enumerate(read(name).splitlines(), 1):
+                if re.search(pattern, line):
+                    found.append(f"{name}:{number}: {line.strip()}")
+    assert not found, "\n".join(found)
+
+
+def test_text_is_clean():
+    """LF, no trailing blanks, a newline at the end: what .editorconfig says."""
+    found = []
+    for name in FILES:
+        if name.endswith(CODE):
+            with open(os.path.join(ROOT, name), "rb") as file:
+                data = file.read()
+            if b"\r\n" in data.replace(b"\\r\\n", b"") or re.search(rb"[ \t]\n", data):
+                found.append(f"{name}: CR or trailing blanks")
+            if data and not data.endswith(b"\n"):
+                found.append(f"{name}: no newline at the end")
+    assert not found, "`make format`, or an editor that reads .editorconfig:\n" + "\n".join(found)
