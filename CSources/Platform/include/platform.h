@@ -6,12 +6,16 @@
 #ifndef REDWING_PLATFORM_H
 #define REDWING_PLATFORM_H
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <jemalloc/jemalloc.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -29,6 +33,7 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /** Fetches the cache line at `place` ahead of its use; any value is allowed. */
@@ -65,6 +70,77 @@ static inline int redwing_format_double(char *place, size_t size, double value) 
 /** snprintf "%.17Lf"; the longest text of a long double has about 4950 bytes. */
 static inline int redwing_format_long_double(char *place, size_t size, const long double *value) {
     return snprintf(place, size, "%.17Lf", *value);
+/** epoll_ctl(2) with the key as a plain number. Returns 0 or -errno. */
+static inline int redwing_epoll_control(int epoll, int operation, int fd, uint32_t events,
+                                        uint64_t key) {
+    struct epoll_event event;
+    memset(&event, 0, sizeof event);
+    event.events = events;
+    event.data.u64 = key;
+    return epoll_ctl(epoll, operation, fd, &event) == 0 ? 0 : -errno;
+}
+
+/** The parts of one epoll_event, which is packed and so not for Swift's eyes. */
+static inline uint64_t redwing_epoll_key(const struct epoll_event *event) {
+    return event->data.u64;
+}
+static inline uint32_t redwing_epoll_events(const struct epoll_event *event) {
+    return event->events;
+}
+
+/** Blocks `count` signals and returns a non-blocking signalfd for them, or -errno. */
+static inline int redwing_signal_fd(const int *signals, int count) {
+    sigset_t set;
+    sigemptyset(&set);
+    for (int i = 0; i < count; i++) sigaddset(&set, signals[i]);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0) return -errno;
+    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return fd >= 0 ? fd : -errno;
+}
+
+/** Nanoseconds of CLOCK_MONOTONIC. */
+static inline int64_t redwing_monotonic_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/** Microseconds since 1970. */
+static inline int64_t redwing_wall_us(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/** accept4(2), non-blocking and close-on-exec; the peer's address is not asked for. -errno on failure. */
+static inline int redwing_accept(int listener) {
+    int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    return fd >= 0 ? fd : -errno;
+}
+
+/** A mutex on the heap; NULL when there is no memory. */
+static inline pthread_mutex_t *redwing_mutex_create(void) {
+    pthread_mutex_t *mutex = malloc(sizeof *mutex);
+    if (mutex != NULL) pthread_mutex_init(mutex, NULL);
+    return mutex;
+}
+static inline void redwing_mutex_lock(void *mutex) { pthread_mutex_lock(mutex); }
+static inline void redwing_mutex_unlock(void *mutex) { pthread_mutex_unlock(mutex); }
+
+/** Starts a detached thread with every signal blocked. Returns 0 or an errno. */
+static inline int redwing_thread_start(void *(*body)(void *), void *argument, size_t stack) {
+    pthread_attr_t attributes;
+    pthread_t thread;
+    sigset_t every, before;
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, stack);
+    sigfillset(&every);
+    pthread_sigmask(SIG_SETMASK, &every, &before);
+    int code = pthread_create(&thread, &attributes, body, argument);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return code;
 }
 
 #endif

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The event loop: epoll, timers, and a mailbox for what other threads finished. One turn is: run
+// what is due before sleeping (flush replies), wait, handle what is ready, run due timers.
+//
+// An epoll key carries the descriptor and a generation, so that an event of a descriptor that was
+// closed and opened again within one turn finds nobody.
+
+import Glibc
+import Memory
+import Platform
+
+/// What a descriptor is watched for, or is ready for.
+public struct Readiness: OptionSet, Sendable {
+    public let rawValue: UInt32
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+    public static let read = Readiness(rawValue: 1)
+    public static let write = Readiness(rawValue: 2)
+}
+
+/// Who is told about a descriptor.
+open class EventHandler {
+    public init() {}
+    /// The descriptor is ready; errors and hang-ups count as ready for both.
+    open func ready(_ readiness: Readiness) {}
+}
+
+/// A timer of the loop; cancel it with `EventLoop.cancel`.
+public struct TimerID: Hashable {
+    let number: UInt64
+}
+
+public final class EventLoop {
+    private struct Watch {
+        var handler: EventHandler?
+        var generation: UInt32
+        var interest: Readiness
+    }
+
+    private struct Timer {
+        let id: TimerID
+        var due: Int64
+        /// ms, or nil for once.
+        let period: Int64?
+        let body: () -> Void
+    }
+
+    private let epoll: Int32
+    private var watches: [Watch] = []
+    private var timers: [Timer] = []
+    private var nextTimer: UInt64 = 1
+    private var stopped = false
+    private let events: Address
+    private static let eventsPerTurn = 512
+    let mailbox: Mailbox
+
+    /// Runs before each wait: replies are flushed here.
+    public var beforeSleep: () -> Void = {}
+    /// Runs right behind each wait: clocks are read here.
+    public var afterSleep: () -> Void = {}
+    /// Work that must not wait: the loop does not sleep while this is set, and clears it each turn.
+    public var busy = false
+
+    public init() throws(SystemError) {
+        epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
+        guard epoll >= 0 else { throw .last("epoll_create1") }
+        let size = unsafe MemoryLayout<epoll_event>.stride * Self.eventsPerTurn
+        guard let memory = unsafe malloc(size) else { OutOfMemory.stop(size) }
+        events = unsafe Address(UnsafeRawPointer(memory))
+        mailbox = try Mailbox()
+        try watch(mailbox.fd, .read, MailboxHandler(mailbox))
+    }
+
+    // MARK: Descriptors
+
+    public func watch(_ fd: Int32, _ interest: Readiness, _ handler: EventHandler) throws(SystemError) {
+        let index = Int(fd)
+        while watches.count <= index {
+            watches.append(Watch(handler: nil, generation: 0, interest: []))
+        }
+        watches[index].generation &+= 1
+        watches[index].handler = handler
+        watches[index].interest = interest
+        let code = redwing_epoll_control(
+            epoll, EPOLL_CTL_ADD, fd, mask(interest), key(fd, watches[index].generation))
+        if code < 0 {
+            watches[index].handler = nil
+            throw SystemError(call: "epoll_ctl", code: -code)
+        }
+    }
+
+    /// Changes what `fd` is watched for; nothing happens when that is so already.
+    public func setInterest(_ fd: Int32, _ interest: Readiness) {
+        let index = Int(fd)
+        guard index < watches.count, watches[index].handler != nil, watches[index].interest != interest
+        else { return }
+        watches[index].interest = interest
+        _ = redwing_epoll_control(
+            epoll, EPOLL_CTL_MOD, fd, mask(interest), key(fd, watches[index].generation))
+    }
+
+    public func interest(of fd: Int32) -> Readiness {
+        Int(fd) < watches.count ? watches[Int(fd)].interest : []
+    }
+
+    /// Stops watching; to be called before the descriptor is closed.
+    public func unwatch(_ fd: Int32) {
+        let index = Int(fd)
+        guard index >= 0, index < watches.count, watches[index].handler != nil else { return }
+        watches[index].handler = nil
+        watches[index].interest = []
+        _ = redwing_epoll_control(epoll, EPOLL_CTL_DEL, fd, 0, 0)
+    }
+
+    private func mask(_ interest: Readiness) -> UInt32 {
+        (interest.contains(.read) ? EPOLLIN.rawValue : 0)
+            | (interest.contains(.write) ? EPOLLOUT.rawValue : 0)
+    }
+
+    private func key(_ fd: Int32, _ generation: UInt32) -> UInt64 {
+        UInt64(generation) << 32 | UInt64(UInt32(bitPattern: fd))
+    }
+
+    // MARK: Timers
+
+    /// Milliseconds of the monotonic clock.
+    public static var monotonic: Int64 { redwing_monotonic_ns() / 1_000_000 }
+
+    /// Runs `body` in `delay` ms, and each `period` ms from then on when one is given.
+    @discardableResult
+    public func schedule(after delay: Int64, every period: Int64? = nil, _ body: @escaping () -> Void)
+        -> TimerID
+    {
+        let id = TimerID(number: nextTimer)
+        nextTimer += 1
+        timers.append(Timer(id: id, due: Self.monotonic + delay, period: period, body: body))
+        return id
+    }
+
+    public func cancel(_ id: TimerID) { timers.removeAll { $0.id == id } }
+
+    private func runTimers() {
+        let now = Self.monotonic
+        // A timer's body may add and cancel timers, so each is looked up by its id.
+        for id in timers.filter({ $0.due <= now }).map(\.id) {
+            guard let index = timers.firstIndex(where: { $0.id == id }) else { continue }
+            let body = timers[index].body
+            if let period = timers[index].period {
+                timers[index].due = max(timers[index].due + period, now + 1)
+            } else {
+                timers.remove(at: index)
+            }
+            body()
+        }
+    }
+
+    // MARK: Running
+
+    public func stop() { stopped = true }
+
+    public func run() {
+        stopped = false
+        while !stopped {
+            beforeSleep()
+            if stopped { break }
+            turn()
+        }
+    }
+
+    /// One wait and what follows. `limit` bounds the wait, in ms; a long-running script or load calls
+    /// this with 0 to serve others in between.
+    public func turn(limit: Int64 = Int64.max) {
+        var wait: Int64 = busy ? 0 : limit
+        busy = false
+        if wait > 0, let due = timers.map(\.due).min() {
+            wait = min(wait, max(0, due - Self.monotonic))
+        }
+        let timeout = wait == Int64.max ? -1 : Int32(clamping: wait)
+        let count = unsafe epoll_wait(
+            epoll, events.pointer.assumingMemoryBound(to: epoll_event.self),
+            Int32(Self.eventsPerTurn), timeout)
+        afterSleep()
+        if count > 0 {
+            for i in 0..<Int(count) {
+                let event = unsafe (events + i * MemoryLayout<epoll_event>.stride).pointer
+                    .assumingMemoryBound(to: epoll_event.self)
+                deliver(unsafe redwing_epoll_key(event), unsafe redwing_epoll_events(event))
+            }
+        }
+        runTimers()
+    }
+
+    @inline(__always)
+    private func deliver(_ key: UInt64, _ bits: UInt32) {
+        let index = Int(UInt32(truncatingIfNeeded: key))
+        guard index < watches.count, let handler = watches[index].handler,
+            watches[index].generation == UInt32(truncatingIfNeeded: key >> 32)
+        else { return }
+        let trouble = EPOLLERR.rawValue | EPOLLHUP.rawValue
+        var readiness: Readiness = []
+        if bits & (EPOLLIN.rawValue | trouble) != 0 { readiness.insert(.read) }
+        if bits & (EPOLLOUT.rawValue | trouble) != 0 { readiness.insert(.write) }
+        handler.ready(readiness.intersection(watches[index].interest.union(trouble & bits != 0 ? [.read, .write] : [])))
+    }
+}
+
+private final class MailboxHandler: EventHandler {
+    let mailbox: Mailbox
+    init(_ mailbox: Mailbox) { self.mailbox = mailbox }
+    override func ready(_ readiness: Readiness) { mailbox.deliver() }
+}

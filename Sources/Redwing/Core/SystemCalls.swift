@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The system calls of the event loop and its connections, one function each. EINTR is retried here,
+// and `errno` is read before anything else can run; failures come back as `SystemError`.
+
+import Glibc
+import Memory
+import Platform
+
+/// A failed call: its name and errno.
+public struct SystemError: Error, CustomStringConvertible, Equatable {
+    public let call: String
+    public let code: Int32
+    public var description: String { "\(call): \(reason)" }
+    public var reason: String { unsafe String(cString: strerror(code)) }
+
+    static func last(_ call: String) -> SystemError { SystemError(call: call, code: errno) }
+}
+
+/// What a read or write on a non-blocking descriptor came to.
+public enum Transfer: Equatable {
+    case bytes(Int)
+    /// The peer closed (reads only).
+    case end
+    case wouldBlock
+    case failed(Int32)
+}
+
+enum SystemCalls {
+    /// read(2).
+    @inline(__always)
+    static func read(_ fd: Int32, into place: Address, _ count: Int) -> Transfer {
+        while true {
+            let n = unsafe Glibc.read(fd, place.pointer, count)
+            if n > 0 { return .bytes(n) }
+            if n == 0 { return .end }
+            let code = errno
+            if code == EINTR { continue }
+            return code == EAGAIN ? .wouldBlock : .failed(code)
+        }
+    }
+
+    /// write(2).
+    @inline(__always)
+    static func write(_ fd: Int32, _ bytes: Bytes) -> Transfer {
+        while true {
+            let n = unsafe Glibc.write(fd, bytes.start.pointer, bytes.count)
+            if n >= 0 { return .bytes(n) }
+            let code = errno
+            if code == EINTR { continue }
+            return code == EAGAIN ? .wouldBlock : .failed(code)
+        }
+    }
+
+    static func close(_ fd: Int32) { _ = Glibc.close(fd) }
+
+    static func setNonBlocking(_ fd: Int32) throws(SystemError) {
+        let flags = fcntl(fd, F_GETFL)
+        if flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 { throw .last("fcntl") }
+    }
+
+    @discardableResult
+    static func setOption(_ fd: Int32, _ level: Int32, _ name: Int32, _ value: Int32) -> Bool {
+        var value = value
+        return unsafe setsockopt(fd, level, name, &value, socklen_t(MemoryLayout<Int32>.size)) == 0
+    }
+
+    /// SO_KEEPALIVE with Redis's rhythm: probes after `interval` s, every third of it, three lost ones end it.
+    static func setKeepalive(_ fd: Int32, interval: Int) {
+        setOption(fd, SOL_SOCKET, SO_KEEPALIVE, 1)
+        let tcp = Int32(IPPROTO_TCP)
+        setOption(fd, tcp, TCP_KEEPIDLE, Int32(interval))
+        setOption(fd, tcp, TCP_KEEPINTVL, Int32(max(1, interval / 3)))
+        setOption(fd, tcp, TCP_KEEPCNT, 3)
+    }
+
+    static func setNoDelay(_ fd: Int32, _ on: Bool) {
+        setOption(fd, Int32(IPPROTO_TCP), TCP_NODELAY, on ? 1 : 0)
+    }
+
+    /// A listening TCP socket on `address` (IPv4 or IPv6 text, a name, or nil for all) and `port`.
+    static func listenTCP(_ address: String?, port: Int, backlog: Int, family: Int32) throws(SystemError)
+        -> Int32
+    {
+        var hints = unsafe addrinfo()
+        unsafe hints.ai_family = family
+        unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        unsafe hints.ai_flags = AI_PASSIVE
+        var list: UnsafeMutablePointer<addrinfo>?
+        let found = unsafe getaddrinfo(address, String(port), &hints, &list)
+        guard found == 0, let first = unsafe list else {
+            throw SystemError(call: "getaddrinfo", code: EADDRNOTAVAIL)
+        }
+        defer { unsafe freeaddrinfo(first) }
+        var failure = SystemError(call: "bind", code: EADDRNOTAVAIL)
+        var next: UnsafeMutablePointer<addrinfo>? = unsafe first
+        while let info = unsafe next {
+            unsafe next = info.pointee.ai_next
+            let fd = unsafe socket(
+                info.pointee.ai_family, info.pointee.ai_socktype | Int32(SOCK_NONBLOCK.rawValue)
+                    | Int32(SOCK_CLOEXEC.rawValue), info.pointee.ai_protocol)
+            if fd < 0 {
+                failure = .last("socket")
+                continue
+            }
+            setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1)
+            if unsafe info.pointee.ai_family == AF_INET6 {
+                setOption(fd, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1)
+            }
+            if unsafe bind(fd, info.pointee.ai_addr, info.pointee.ai_addrlen) == 0,
+                listen(fd, Int32(backlog)) == 0
+            {
+                return fd
+            }
+            failure = .last("bind")
+            close(fd)
+        }
+        throw failure
+    }
+
+    /// A listening UNIX socket at `path`; a stale one there is removed first.
+    static func listenUnix(_ path: String, permissions: UInt32, backlog: Int) throws(SystemError) -> Int32 {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let room = MemoryLayout.size(ofValue: address.sun_path)
+        let text = Array(path.utf8)
+        guard text.count < room else { throw SystemError(call: "bind", code: ENAMETOOLONG) }
+        unsafe withUnsafeMutableBytes(of: &address.sun_path) { place in
+            unsafe place.copyBytes(from: text)
+        }
+        unsafe _ = unlink(path)
+        let fd = socket(
+            AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
+                | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard fd >= 0 else { throw .last("socket") }
+        let size = socklen_t(MemoryLayout<sockaddr_un>.size)
+        let bound = unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe bind(fd, $0, size) }
+        }
+        guard bound == 0, listen(fd, Int32(backlog)) == 0 else {
+            let failure = SystemError.last("bind")
+            close(fd)
+            throw failure
+        }
+        if permissions != 0 { unsafe _ = chmod(path, mode_t(permissions)) }
+        return fd
+    }
+
+    /// accept4(2), non-blocking and close-on-exec. Nil: none waits (or it is gone again).
+    static func accept(_ fd: Int32) throws(SystemError) -> Int32? {
+        while true {
+            let peer = redwing_accept(fd)
+            if peer >= 0 { return peer }
+            let code = -peer
+            if code == EINTR { continue }
+            if code == EAGAIN || code == ECONNABORTED { return nil }
+            throw SystemError(call: "accept", code: code)
+        }
+    }
+
+    /// The text of one end of a socket, as CLIENT LIST shows it: address and port, or nil for UNIX.
+    static func endpoint(_ fd: Int32, peer: Bool) -> (ip: String, port: Int)? {
+        var storage = sockaddr_storage()
+        var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        return unsafe withUnsafeMutablePointer(to: &storage) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address -> (String, Int)? in
+                let done = unsafe peer ? getpeername(fd, address, &size) : getsockname(fd, address, &size)
+                guard done == 0 else { return nil }
+                let family = unsafe Int32(address.pointee.sa_family)
+                guard family == AF_INET || family == AF_INET6 else { return nil }
+                var host = [CChar](repeating: 0, count: 64)
+                var service = [CChar](repeating: 0, count: 16)
+                guard
+                    unsafe getnameinfo(
+                        address, size, &host, 64, &service, 16, NI_NUMERICHOST | NI_NUMERICSERV) == 0
+                else { return nil }
+                return (text(host), Int(text(service)) ?? 0)
+            }
+        }
+    }
+
+    private static func text(_ chars: [CChar]) -> String {
+        String(decoding: chars.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// Starts a non-blocking connect. The socket is writable when it succeeded or failed.
+    static func connect(_ host: String, port: Int, from source: String? = nil) throws(SystemError) -> Int32 {
+        var hints = unsafe addrinfo()
+        unsafe hints.ai_family = AF_UNSPEC
+        unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        var list: UnsafeMutablePointer<addrinfo>?
+        guard unsafe getaddrinfo(host, String(port), &hints, &list) == 0, let first = unsafe list else {
+            throw SystemError(call: "getaddrinfo", code: EHOSTUNREACH)
+        }
+        defer { unsafe freeaddrinfo(first) }
+        var failure = SystemError(call: "connect", code: EHOSTUNREACH)
+        var next: UnsafeMutablePointer<addrinfo>? = unsafe first
+        while let info = unsafe next {
+            unsafe next = info.pointee.ai_next
+            let fd = unsafe socket(
+                info.pointee.ai_family, info.pointee.ai_socktype | Int32(SOCK_NONBLOCK.rawValue)
+                    | Int32(SOCK_CLOEXEC.rawValue), info.pointee.ai_protocol)
+            if fd < 0 {
+                failure = .last("socket")
+                continue
+            }
+            if unsafe Glibc.connect(fd, info.pointee.ai_addr, info.pointee.ai_addrlen) == 0
+                || errno == EINPROGRESS
+            {
+                return fd
+            }
+            failure = .last("connect")
+            close(fd)
+        }
+        throw failure
+    }
+
+    /// The result of a non-blocking connect: 0 or errno.
+    static func socketError(_ fd: Int32) -> Int32 {
+        var code: Int32 = 0
+        var size = socklen_t(MemoryLayout<Int32>.size)
+        return unsafe getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &size) == 0 ? code : errno
+    }
+}
