@@ -70,6 +70,8 @@ static inline int redwing_format_double(char *place, size_t size, double value) 
 /** snprintf "%.17Lf"; the longest text of a long double has about 4950 bytes. */
 static inline int redwing_format_long_double(char *place, size_t size, const long double *value) {
     return snprintf(place, size, "%.17Lf", *value);
+}
+
 /** epoll_ctl(2) with the key as a plain number. Returns 0 or -errno. */
 static inline int redwing_epoll_control(int epoll, int operation, int fd, uint32_t events,
                                         uint64_t key) {
