@@ -19,6 +19,7 @@
 
 #include <stdint.h>
 #include <wing/crc64.h>
+#include <wing/fork.h>
 #include <wing/fault.h>
 #include <wing/intset.h>
 #include <wing/listpack.h>
