@@ -74,9 +74,7 @@ public final class StreamBuffer {
         let n = bytes.count
         if n < room {
             place.copy(from: bytes)
-            place = place + n
-            room &-= n
-            advanceEnd(n)
+            commit(n)
         } else {
             appendAcrossBlocks(bytes)
         }
@@ -85,8 +83,13 @@ public final class StreamBuffer {
     @inlinable @inline(__always)
     public func append(_ literal: StaticString) { append(Bytes(literal)) }
 
+    /// `n` bytes were written at `place`, where `room` has more than that.
     @usableFromInline @inline(__always)
-    func advanceEnd(_ n: Int) { end &+= Int64(n) }
+    func commit(_ n: Int) {
+        place = place + n
+        room &-= n
+        end &+= Int64(n)
+    }
 
     @usableFromInline @inline(never)
     func appendAcrossBlocks(_ bytes: Bytes) {

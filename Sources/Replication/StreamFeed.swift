@@ -13,7 +13,9 @@ public final class StreamFeed {
     /// What is fed between `beginGroup` and `endGroup` is framed by MULTI and EXEC, if anything is.
     private enum Group { case none, open(depth: Int), framed(depth: Int) }
     private var group = Group.none
-    @usableFromInline let scratch = ByteBuffer(capacity: 64)
+    /// Two, since an argument's digits wait in one while its header is made in the other.
+    private let digits = ByteBuffer(capacity: 64)
+    private let heading = ByteBuffer(capacity: 64)
 
     public init(stream: StreamBuffer) { self.stream = stream }
 
@@ -36,13 +38,9 @@ public final class StreamFeed {
         stream.append("\r\n")
     }
 
-    @inlinable
     public func argument(decimal value: Int64) {
-        scratch.removeAll()
-        let place = scratch.reserve(Decimal.maximumSize)
-        scratch.commit(Decimal.write(value, to: place))
-        let text = scratch.bytes.array
-        Bytes.with(text) { argument($0) }
+        let place = digits.reserve(Decimal.maximumSize)
+        argument(Bytes(start: place, count: Decimal.write(value, to: place)))
     }
 
     /// A command that came in as a plain RESP array and goes on unchanged: one copy, no encoding.
@@ -104,30 +102,28 @@ public final class StreamFeed {
 
     private func select(_ target: Int) {
         guard target >= 0, target != db else { return }
-        let digits = Decimal.digits(UInt64(target))
         stream.append("*2\r\n$6\r\nSELECT\r\n")
-        header(0x24, digits)
-        number(target)
-        stream.append("\r\n")
+        argument(decimal: Int64(target))
         db = target
     }
 
-    /// `*<n>` or `$<n>` with its line end.
+    /// `*<n>` or `$<n>` with its line end, written in place where the block has room.
     private func header(_ kind: UInt8, _ n: Int) {
-        scratch.removeAll()
-        let place = scratch.reserve(Decimal.maximumSize + 3)
+        if stream.room > Self.headerSize {
+            stream.commit(Self.write(kind, n, to: stream.place))
+        } else {
+            let place = heading.reserve(Self.headerSize)
+            stream.append(Bytes(start: place, count: Self.write(kind, n, to: place)))
+        }
+    }
+
+    private static let headerSize = Decimal.maximumSize + 3
+
+    private static func write(_ kind: UInt8, _ n: Int, to place: Address) -> Int {
         place.store(kind)
         let size = 1 + Decimal.write(Int64(n), to: place + 1)
         place.store(UInt8(0x0D), at: size)
         place.store(UInt8(0x0A), at: size + 1)
-        scratch.commit(size + 2)
-        stream.append(scratch.bytes)
-    }
-
-    private func number(_ n: Int) {
-        scratch.removeAll()
-        let place = scratch.reserve(Decimal.maximumSize)
-        scratch.commit(Decimal.write(Int64(n), to: place))
-        stream.append(scratch.bytes)
+        return size + 2
     }
 }
