@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Reading a whole small file and replacing one atomically.
+// The room's system calls: reading a whole small file, replacing one atomically, the working
+// directory.
 
 import Glibc
 import Memory
@@ -8,6 +9,7 @@ import Memory
 struct FileError: Error, Equatable {
     var code: Int32
     var text: String { SystemError.text(code) }
+    var isNotFound: Bool { code == ENOENT }
 }
 
 enum File {
@@ -73,7 +75,33 @@ enum File {
         close(descriptor)
     }
 
+    /// Whether the file can be opened, or made, to append to it.
+    static func canAppend(to path: String) -> FileError? {
+        let descriptor = unsafe open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o644)
+        if descriptor < 0 { return FileError(code: errno) }
+        close(descriptor)
+        return nil
+    }
+
     static func absolute(_ path: String) -> String {
         path.hasPrefix("/") ? path : "\(WorkingDirectory.path)/\(path)"
+    }
+}
+
+enum SystemError {
+    static func text(_ code: Int32) -> String {
+        unsafe strerror(code).map { unsafe String(cString: $0) } ?? "error \(code)"
+    }
+}
+
+enum WorkingDirectory {
+    static func change(to path: String) -> FileError? {
+        unsafe chdir(path) == 0 ? nil : FileError(code: errno)
+    }
+
+    static var path: String {
+        guard let memory = unsafe getcwd(nil, 0) else { return "" }
+        defer { unsafe free(memory) }
+        return unsafe String(cString: memory)
     }
 }

@@ -2,8 +2,6 @@
 //
 // Directives with a form of their own that describe the process and its peers.
 
-import Glibc
-
 extension Directive.Special {
     static func text(_ word: [UInt8]) -> String { String(decoding: word, as: UTF8.self) }
 
@@ -30,25 +28,21 @@ extension Directive.Special {
         usage: "dir <path of a folder>",
         load: { _, words in
             guard words.count == 1 else { return malformed }
-            return changeDirectory(to: words[0]).map { "Can't chdir to '\(text(words[0]))': \($0)" }
+            return WorkingDirectory.change(to: text(words[0])).map {
+                "Can't chdir to '\(text(words[0]))': \($0.text)"
+            }
         },
-        set: { _, word in changeDirectory(to: word).map { "\u{0}Changing directory: \($0)" } },
+        set: { _, word in WorkingDirectory.change(to: text(word)).map { "\u{0}Changing directory: \($0.text)" } },
         get: { _ in Array(WorkingDirectory.path.utf8) },
         lines: { _ in [Array("dir ".utf8) + Syntax.quoted(Array(WorkingDirectory.path.utf8))] })
-
-    private static func changeDirectory(to path: [UInt8]) -> String? {
-        unsafe chdir(text(path)) == 0 ? nil : SystemError.text(errno)
-    }
 
     static let logfile = Directive.Special(
         usage: "logfile <path>, or \"\" for standard output",
         load: { configuration, words in
             guard words.count == 1 else { return "wrong number of arguments" }
             let path = text(words[0])
-            if !path.isEmpty {
-                let descriptor = unsafe open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o644)
-                if descriptor < 0 { return "Can't open the log file: \(SystemError.text(errno))" }
-                close(descriptor)
+            if !path.isEmpty, let error = File.canAppend(to: path) {
+                return "Can't open the log file: \(error.text)"
             }
             configuration.logfile = path
             return nil
@@ -174,19 +168,5 @@ extension Directive.Special {
         Directive.Special(
             usage: usage, load: { $1.count == 1 ? nil : malformed }, set: { _, _ in nil }, get: nil,
             lines: nil)
-    }
-}
-
-enum SystemError {
-    static func text(_ code: Int32) -> String {
-        unsafe strerror(code).map { unsafe String(cString: $0) } ?? "error \(code)"
-    }
-}
-
-enum WorkingDirectory {
-    static var path: String {
-        guard let memory = unsafe getcwd(nil, 0) else { return "" }
-        defer { unsafe free(memory) }
-        return unsafe String(cString: memory)
     }
 }

@@ -42,7 +42,7 @@ public enum MaxmemoryPolicy: String, Choice {
     }
 }
 
-public enum Appendfsync: String, Choice { case always, everysec, no }
+public enum Appendfsync: String, Choice { case everysec, always, no }
 
 public enum OomScoreAdj: String, Choice { case no, yes, relative, absolute }
 

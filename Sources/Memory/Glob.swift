@@ -8,6 +8,9 @@ public enum Glob {
     /// Whether all of `text` matches. Time is O(pattern · text) at worst: a star that was followed
     /// by another star need never be tried again, so only the last one is remembered.
     public static func matches(_ pattern: Bytes, _ text: Bytes, ignoringCase: Bool = false) -> Bool {
+        // As in Redis, where KEYS and SCAN take "*" without matching: nothing else, not even "**",
+        // matches the empty text.
+        if text.isEmpty { return pattern.isEmpty || pattern == "*" }
         var p = 0
         var t = 0
         /// Behind the last star, and the text position it is tried at.

@@ -18,11 +18,14 @@ FENCE = [
     "Sources/Memory/",
     "Sources/Platform/",
     "Sources/Keyspace/Heap.swift",
+    "Sources/Configuration/File.swift",
     "Sources/Redwing/System/",
     "Sources/Redwing/Persistence/",
     "Sources/Redwing/Scripting/",
     "Sources/Redwing/TLS/",
     "Sources/Redwing/Net/",
+    "Sources/Redwing/Process/",
+    "Sources/Redwing/Logging/LogSink.swift",
 ]
 
 

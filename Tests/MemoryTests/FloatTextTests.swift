@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Floats as Redis reads and writes them.
+
+import Memory
+import Testing
+
+struct FloatTextTests {
+    @Test(arguments: [
+        (3.0, "3"), (-0.0, "-0"), (0.0, "0"), (0.1, "0.10000000000000001"), (1e20, "1e+20"),
+        (1e-7, "9.9999999999999995e-08"), (-2.5, "-2.5"), (4503599627370496, "4503599627370496"),
+        (.infinity, "inf"), (-.infinity, "-inf"), (.leastNonzeroMagnitude, "4.9406564584124654e-324"),
+        (-1.7976931348623157e308, "-1.7976931348623157e+308"),
+    ] as [(Double, String)])
+    func writesDoubles(value: Double, text: String) {
+        #expect(FloatText.string(value) == text)
+    }
+
+    @Test(arguments: [
+        ("3", 3), ("3.0", 3), ("-1.25", -1.25), ("0.1", 0.1), ("123456.789", 123456.789), (".5", 0.5),
+        ("5.", 5), ("1e3", 1000), ("0x10", 16), ("inf", .infinity), ("-Infinity", -.infinity),
+        ("5e-324", .leastNonzeroMagnitude), ("+7", 7), ("", nil), (" 1", nil), ("1 ", nil), ("nan", nil),
+        ("1e400", nil), ("1e-400", nil), ("-", nil), (".", nil), ("1.2.3", nil), ("abc", nil),
+        ("999999999999999", 999_999_999_999_999), ("0.30000000000000004", 0.30000000000000004),
+    ] as [(String, Double?)])
+    func readsDoubles(text: String, value: Double?) {
+        #expect(Bytes.with(text) { FloatText.parseDouble($0) } == value)
+    }
+
+    @Test func shortPathEqualsStrtod() {
+        for _ in 0..<20_000 {
+            let digits = Int.random(in: 0...999_999_999)
+            let text = "\(digits / 10_000).\(digits % 10_000)"
+            #expect(Bytes.with(text) { FloatText.parseDouble($0) } == Double(text))
+        }
+    }
+
+    @Test(arguments: [
+        ("3", "3"), ("10.5", "10.5"), ("0.1", "0.1"), ("5.0e3", "5000"), ("-0", "0"), ("inf", "inf"),
+        ("1e17", "100000000000000000"), ("0.00000000000000001", "0.00000000000000001"),
+    ])
+    func writesLongDoubles(text: String, out: String) {
+        let buffer = ByteBuffer()
+        if let value = Bytes.with(text, { FloatText.parseLongDouble($0) }) { buffer.append(human: value) }
+        #expect(buffer.bytes.string == out)
+    }
+
+    @Test(arguments: ["", " 1", "1 ", "nan", "x"])
+    func refusesLongDoubles(text: String) {
+        #expect(Bytes.with(text) { FloatText.parseLongDouble($0) } == nil)
+    }
+}
