@@ -27,6 +27,7 @@
 #include <wing/rdb.h>
 #include <wing/rdb_reader.h>
 #include <wing/rdb_writer.h>
+#include <wing/transfer.h>
 #include <wing/ziplist.h>
 
 #ifdef __cplusplus
