@@ -53,9 +53,18 @@ public final class Command {
 
     // Statistics of INFO commandstats.
     public var calls: UInt64 = 0
-    public var microseconds: UInt64 = 0
+    public var nanoseconds: UInt64 = 0
     public var rejectedCalls: UInt64 = 0
     public var failedCalls: UInt64 = 0
+
+    /// The name's bytes, to compare requests with.
+    private let letters: [UInt8]
+    /// EXEC, DISCARD, MULTI, WATCH: run at once though a transaction is being gathered.
+    let runsInsideMulti: Bool
+    /// May be sent by a subscribed RESP2 client.
+    let runsInsidePubsub: Bool
+    /// MULTI and EXEC themselves: the stream has frames of its own.
+    let isFrame: Bool
 
     /// - Parameters:
     ///   - flags: as COMMAND prints them, separated by spaces: "write denyoom fast".
@@ -67,6 +76,12 @@ public final class Command {
         _ body: @escaping CommandBody
     ) {
         self.name = name
+        letters = Array(name.utf8)
+        runsInsideMulti = ["exec", "discard", "multi", "watch", "quit", "reset"].contains(name)
+        runsInsidePubsub = [
+            "ping", "subscribe", "unsubscribe", "psubscribe", "punsubscribe", "quit", "reset",
+        ].contains(name)
+        isFrame = name == "exec" || name == "multi"
         self.arity = arity
         let words = flags.split(separator: " ")
         self.flags = CommandFlags.words.reduce(into: []) { set, word in
@@ -76,5 +91,38 @@ public final class Command {
         self.categories = categories.split(separator: " ").map(String.init)
         self.keyFinder = keyFinder
         self.body = body
+    }
+
+    /// Whether `word` names this command, in any case.
+    @inline(__always)
+    func isNamed(_ word: Bytes) -> Bool {
+        if word.count != letters.count { return false }
+        for i in 0..<letters.count {
+            var c = word.start.byte(at: i)
+            if c >= 0x41 && c <= 0x5A { c |= 0x20 }
+            if c != letters[i] { return false }
+        }
+        return true
+    }
+
+    /// Whether a request of `count` words has the right number of them.
+    @inline(__always)
+    func accepts(_ count: Int) -> Bool { arity >= 0 ? count == arity : count >= -arity }
+
+    /// The same command under another name (rename-command).
+    func renamed(_ name: String) -> Command { Command(of: self, name: name) }
+
+    private init(of other: Command, name: String) {
+        self.name = name.lowercased()
+        letters = Array(self.name.utf8)
+        runsInsideMulti = other.runsInsideMulti
+        runsInsidePubsub = other.runsInsidePubsub
+        isFrame = other.isFrame
+        arity = other.arity
+        flags = other.flags
+        (firstKey, lastKey, keyStep) = (other.firstKey, other.lastKey, other.keyStep)
+        categories = other.categories
+        keyFinder = other.keyFinder
+        body = other.body
     }
 }

@@ -1,49 +1,139 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The server: all that lives as long as the process. Owned by the main thread.
+// The server: all that lives as long as the process. Owned by the main thread. Its sides are in
+// files of their own: I/O, dispatch, keys, blocking, cron; rooms of their own (replication,
+// persistence, scripting) hang from it by a field each.
 
 import Configuration
 import Keyspace
 import Memory
-
-/// The words that a command leaves for the stream in place of, or besides, itself.
-public struct Propagation {
-    var replacement: [[UInt8]]?
-    var extra: [(db: Int, words: [[UInt8]])] = []
-    var suppressed = false
-
-    mutating func instead(_ words: [Bytes]) { replacement = words.map(\.array) }
-    mutating func also(_ words: [Bytes], _ database: Database) {
-        extra.append((database.index, words.map(\.array)))
-    }
-    mutating func nothing() { suppressed = true }
-}
+import Platform
+import RESP
 
 public final class Server {
-    /// Unix time in ms, read once per turn of the event loop and once per command.
-    public var now: Int64 = 0
+    public let config: Configuration
+    public let log: ServerLog
+    public let loop: EventLoop
+    public internal(set) var commands: CommandTable
+    let jobs = BackgroundJobs()
+    public let runID: String
+    public let startedAt: Int64
+
+    // MARK: Clocks, read once a turn and after each command
+    /// Unix time in ms.
+    public internal(set) var now: Int64
+    /// CLOCK_MONOTONIC in ns at the end of the last command or the last wait.
+    var clock: Int64
+    /// Unix time minus monotonic time, ns.
+    var wallOffset: Int64
+    /// Redis's LRU clock: seconds, 24 bits.
+    public internal(set) var lruClock: UInt32 = 0
+
+    // MARK: Data
+    public var keyspace: Keyspace
+    /// Changes since the last save.
     public var dirty: Int = 0
     public var propagation = Propagation()
-    /// The data set in service.
-    public var keyspace = Keyspace(databases: 16)
 
+    // MARK: Clients
+    public internal(set) var clients: [UInt64: Client] = [:]
+    var nextClientID: UInt64 = 1
+    var listeners: [Listener] = []
+    let sharedInput = ByteBuffer()
+    var sharedInputBusy = false
+    var requestLimits = RequestLimits()
+    var pendingWrites: [Client] = []
+    var pendingFree: [Client] = []
+    var unprocessed: [Client] = []
+    public var monitors: [Client] = []
+    /// The client whose command runs, nil between commands.
+    public internal(set) var current: Client?
+    /// Unix ms until which clients are paused, 0 for none; and whether only writes are.
+    public var pausedUntil: Int64 = 0
+    public var pauseWritesOnly = false
+    var postponed: [Client] = []
+
+    // MARK: What stands between a command and its run
+    /// Any of the rare conditions (memory limit, failed save, read-only replica, loading, …) holds, so
+    /// `execute` must look closer. Kept by `refreshGate`.
+    var gateClosed = false
+    public internal(set) var loading = false
+    var blocking = BlockingTable()
+    var watchers = WatchTable()
+    public var statistics = Statistics()
+    var inExec = false
+    var isShuttingDown = false
+    var cronTurns: UInt64 = 0
+
+    // MARK: Rooms
+    public var rooms = ServerRooms()
+
+    public init(config: Configuration, log: ServerLog) throws {
+        self.config = config
+        self.log = log
+        loop = try EventLoop()
+        commands = CommandTable()
+        keyspace = Keyspace(databases: config.databases)
+        clock = redwing_monotonic_ns()
+        let wall = redwing_wall_us()
+        wallOffset = wall * 1000 - clock
+        now = wall / 1000
+        startedAt = now / 1000
+        runID = RandomText.hex(40)
+        lruClock = UInt32(truncatingIfNeeded: now / 1000) & 0xFF_FFFF
+        requestLimits.bulk = config.protoMaxBulkLen
+    }
+
+    /// Reads both clocks; the wall clock may jump, the monotonic one doesn't.
+    func readWallClock() {
+        clock = redwing_monotonic_ns()
+        wallOffset = redwing_wall_us() * 1000 - clock
+        now = (clock + wallOffset) / 1_000_000
+        lruClock = UInt32(truncatingIfNeeded: now / 1000) & 0xFF_FFFF
+    }
+
+    @inline(__always)
+    func readClock() {
+        clock = redwing_monotonic_ns()
+        now = (clock &+ wallOffset) / 1_000_000
+    }
+
+    /// A client of the server's own (scripts, AOF loading): no connection, everything allowed.
+    public func makeInternalClient() -> Client {
+        let client = Client(server: self, id: 0, fd: -1, database: keyspace.databases[0])
+        client.flags = [.script, .denyBlocking]
+        client.authenticated = true
+        return client
+    }
+}
+
+/// One field for each room that hangs from the server.
+public struct ServerRooms {
     public init() {}
+}
 
-    func lookup(_ key: Bytes, in database: Database, write: Bool) -> Entry? {
-        database.find(key)
-    }
-
-    func changed(
-        _ key: Bytes, in database: Database, by client: Client?, _ eventClass: EventClass,
-        _ event: StaticString, dirty: Int
-    ) {
-        self.dirty += dirty
-    }
-
-    func notify(
-        _ key: Bytes, in database: Database, _ eventClass: EventClass, _ event: StaticString
-    ) {}
-
-    @discardableResult
-    func remove(_ key: Bytes, in database: Database) -> Bool { database.remove(key) }
+/// The counters of INFO stats.
+public struct Statistics {
+    public var connections: UInt64 = 0
+    public var rejectedConnections: UInt64 = 0
+    public var commands: UInt64 = 0
+    public var inputBytes: UInt64 = 0
+    public var outputBytes: UInt64 = 0
+    public var replicationInputBytes: UInt64 = 0
+    public var replicationOutputBytes: UInt64 = 0
+    public var hits: UInt64 = 0
+    public var misses: UInt64 = 0
+    public var expired: UInt64 = 0
+    public var expiredTimeCapReached: UInt64 = 0
+    public var expiredStalePercent: Double = 0
+    public var evicted: UInt64 = 0
+    public var syncFull: UInt64 = 0
+    public var syncPartialOk: UInt64 = 0
+    public var syncPartialError: UInt64 = 0
+    public var latestForkMicroseconds: Int64 = 0
+    public var forks: UInt64 = 0
+    public var errorReplies: UInt64 = 0
+    public var unexpectedErrorReplies: UInt64 = 0
+    public var peakMemory: Int = 0
+    public init() {}
 }

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Clients that wait for keys. A command that finds nothing says `client.block(...)`; when one of its
+// keys may have what it wants the whole command is run again, in the order in which the clients
+// began to wait, as soon as the command that made the key ready is done.
+
+import Keyspace
+import Memory
+import RESP
+
+/// What a blocked client waits for.
+final class Wait {
+    enum Kind { case keys, replicas, pause }
+    let kind: Kind
+    let keys: [WatchTable.WatchedKeyID]
+    /// The command to run again, its words copied.
+    let command: Command?
+    let words: [[UInt8]]
+    /// Monotonic ms, nil for ever.
+    let deadline: Int64?
+    let order: UInt64
+    /// Writes the reply of a wait that timed out.
+    let timeoutReply: (Client) -> Void
+
+    init(
+        kind: Kind, keys: [WatchTable.WatchedKeyID], command: Command?, words: [[UInt8]],
+        deadline: Int64?, order: UInt64, timeoutReply: @escaping (Client) -> Void
+    ) {
+        self.kind = kind
+        self.keys = keys
+        self.command = command
+        self.words = words
+        self.deadline = deadline
+        self.order = order
+        self.timeoutReply = timeoutReply
+    }
+}
+
+/// Who waits for which key, and which keys became ready during the command at hand.
+struct BlockingTable {
+    var waiting: [WatchTable.WatchedKeyID: [Client]] = [:]
+    var ready: [WatchTable.WatchedKeyID] = []
+    var nextOrder: UInt64 = 0
+    /// All blocked clients with a deadline are looked at when the earliest is due.
+    var blocked: [UInt64: Client] = [:]
+    var timer: TimerID?
+    var timerDue: Int64 = Int64.max
+
+    @inline(__always)
+    var hasReadyKeys: Bool { !ready.isEmpty }
+
+    /// `key` may have become what somebody waits for.
+    @inline(__always)
+    mutating func signal(_ key: Bytes, _ database: Int) {
+        if waiting.isEmpty { return }
+        let id = WatchTable.WatchedKeyID(database: database, key: key.array)
+        if waiting[id] != nil, !ready.contains(id) { ready.append(id) }
+    }
+}
+
+extension Client {
+    /// Inside EXEC, a script or the AOF a blocking command answers as if its time were over.
+    public var mayBlock: Bool { !flags.contains(.denyBlocking) }
+
+    /// Waits until one of `keys` is ready, then the command is run again.
+    ///
+    /// - Parameters:
+    ///   - milliseconds: 0 waits for ever.
+    ///   - words: what to run again, when it is not the command as it came (XREAD's `$` made concrete).
+    ///   - timeoutReply: the null array as a rule.
+    public func block(
+        on keys: [Bytes], milliseconds: Int64, words: [[UInt8]]? = nil,
+        timeoutReply: @escaping (Client) -> Void = { $0.reply.nullArray() }
+    ) {
+        server.block(self, keys: keys, milliseconds: milliseconds, words: words, timeoutReply)
+    }
+
+    /// The timeout argument at `index`, in seconds (a decimal fraction is allowed), as ms.
+    /// Nil when it was refused, with the reply given.
+    public func blockingTimeout(_ index: Int) -> Int64? {
+        guard let seconds = FloatText.parseDouble(self[index]) else {
+            reply.error("ERR timeout is not a float or out of range")
+            return nil
+        }
+        if seconds < 0 {
+            reply.error("ERR timeout is negative")
+            return nil
+        }
+        let milliseconds = (seconds * 1000).rounded(.up)
+        if milliseconds > 9e15 {
+            reply.error("ERR timeout is out of range")
+            return nil
+        }
+        return Int64(milliseconds)
+    }
+}
+
+extension Server {
+    func block(
+        _ client: Client, keys: [Bytes], milliseconds: Int64, words: [[UInt8]]?,
+        _ timeoutReply: @escaping (Client) -> Void
+    ) {
+        // A retry that found nothing keeps its place and its deadline.
+        if client.flags.contains(.retrying) { return }
+        let ids = keys.map {
+            WatchTable.WatchedKeyID(database: client.database.index, key: $0.array)
+        }
+        blocking.nextOrder += 1
+        let wait = Wait(
+            kind: .keys, keys: ids, command: client.command,
+            words: words ?? client.arguments.all.map(\.array),
+            deadline: milliseconds == 0 ? nil : EventLoop.monotonic + milliseconds,
+            order: blocking.nextOrder, timeoutReply: timeoutReply)
+        for id in Set(ids) { blocking.waiting[id, default: []].append(client) }
+        startWait(client, wait)
+    }
+
+    func startWait(_ client: Client, _ wait: Wait) {
+        client.wait = wait
+        client.flags.insert(.blocked)
+        blocking.blocked[client.id] = client
+        if let deadline = wait.deadline { armWaitTimer(deadline) }
+    }
+
+    /// Takes `client` out of all waiting lists; its further requests are then looked at.
+    func endWait(_ client: Client) {
+        guard let wait = client.wait else { return }
+        for id in wait.keys {
+            blocking.waiting[id]?.removeAll { $0 === client }
+            if blocking.waiting[id]?.isEmpty == true { blocking.waiting[id] = nil }
+        }
+        client.wait = nil
+        client.flags.remove(.blocked)
+        blocking.blocked[client.id] = nil
+        resume(client)
+    }
+
+    private func armWaitTimer(_ deadline: Int64) {
+        if deadline >= blocking.timerDue { return }
+        if let timer = blocking.timer { loop.cancel(timer) }
+        blocking.timerDue = deadline
+        blocking.timer = loop.schedule(after: max(0, deadline - EventLoop.monotonic)) { [self] in
+            waitsDue()
+        }
+    }
+
+    private func waitsDue() {
+        blocking.timer = nil
+        blocking.timerDue = Int64.max
+        let time = EventLoop.monotonic
+        var next = Int64.max
+        for client in blocking.blocked.values.sorted(by: { ($0.wait?.order ?? 0) < ($1.wait?.order ?? 0) }) {
+            guard let wait = client.wait, let deadline = wait.deadline else { continue }
+            if deadline <= time {
+                wait.timeoutReply(client)
+                replied(client)
+                endWait(client)
+            } else {
+                next = min(next, deadline)
+            }
+        }
+        if next != Int64.max { armWaitTimer(next) }
+    }
+
+    /// Serves those who wait for keys that the last command made ready; what they do may make more ready.
+    func serveReadyKeys() {
+        if inExec || current != nil { return }
+        while !blocking.ready.isEmpty {
+            let ready = blocking.ready
+            blocking.ready = []
+            for id in ready {
+                for client in blocking.waiting[id] ?? [] {
+                    guard let wait = client.wait, let command = wait.command, !client.isClosed else {
+                        continue
+                    }
+                    retry(client, wait, command)
+                }
+            }
+        }
+    }
+
+    private func retry(_ client: Client, _ wait: Wait, _ command: Command) {
+        let before = client.reply.out.count
+        client.flags.insert(.retrying)
+        let outer = client.arguments
+        Self.withViews(wait.words) { words in
+            client.arguments.removeAll()
+            for word in words { client.arguments.append(word) }
+            client.request = .empty
+            client.command = command
+            call(client, command)
+        }
+        client.arguments = outer
+        client.flags.remove(.retrying)
+        if client.reply.out.count != before || client.isClosed {
+            replied(client)
+            endWait(client)
+        }
+    }
+
+    /// Ends a client's wait from outside (CLIENT UNBLOCK, a role change).
+    func unblock(_ client: Client, error: String?) {
+        guard let wait = client.wait else { return }
+        if let error { client.reply.error(error) } else { wait.timeoutReply(client) }
+        replied(client)
+        endWait(client)
+    }
+}

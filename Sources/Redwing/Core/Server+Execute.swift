@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// From a request to its reply: find the command, see whether it may run now, run or queue it, and
+// send into the stream what it changed.
+
+import Configuration
+import Keyspace
+import Memory
+import Platform
+import RESP
+
+extension Server {
+    /// Handles the request in `client.arguments`.
+    @inline(__always)
+    func execute(_ client: Client) {
+        let name = client.arguments[0]
+        let command: Command
+        if let last = client.command, last.isNamed(name) {
+            command = last
+        } else if let found = commands.find(name) {
+            command = found
+            client.command = found
+        } else {
+            unknownCommand(client)
+            return
+        }
+        if !command.accepts(client.arguments.count) {
+            reject(client, command, "ERR wrong number of arguments for '\(command.name)' command")
+            return
+        }
+        if gateClosed || !client.authenticated || client.flags.rawValue & Self.specialFlags != 0 {
+            if !mayRun(client, command) { return }
+        }
+        if client.flags.contains(.multi), !command.runsInsideMulti {
+            queue(client, command)
+            return
+        }
+        call(client, command)
+        if blocking.hasReadyKeys { serveReadyKeys() }
+        if !client.reply.out.isEmpty { replied(client) }
+    }
+
+    private static let specialFlags =
+        (ClientFlags.multi.rawValue | ClientFlags.pubsub.rawValue | ClientFlags.replica.rawValue
+            | ClientFlags.master.rawValue | ClientFlags.replyOff.rawValue | ClientFlags.replySkip.rawValue
+            | ClientFlags.replySkipNext.rawValue)
+
+    /// What must be looked at once there is something to write.
+    @inline(__always)
+    func replied(_ client: Client) {
+        if client.flags.rawValue & Self.silentFlags != 0 { return silence(client) }
+        wantsWrite(client)
+        checkOutputLimit(client)
+    }
+
+    private static let silentFlags =
+        (ClientFlags.master.rawValue | ClientFlags.replyOff.rawValue | ClientFlags.replySkip.rawValue
+            | ClientFlags.replySkipNext.rawValue)
+
+    /// Replies that the client asked not to get (CLIENT REPLY), or that a master must not get.
+    private func silence(_ client: Client) {
+        if client.flags.contains(.master) {
+            masterWasReplied(client)
+        }
+        client.reply.out.removeAll(keeping: 4096)
+    }
+
+    /// Runs `command` now: EXEC and scripts come here too, once for each command.
+    func call(_ client: Client, _ command: Command) {
+        let before = dirty
+        let outer = propagation
+        propagation = Propagation()
+        if !monitors.isEmpty { feedMonitors(client, command) }
+        let previous = current
+        current = client
+        let start = clock
+        command.body(client)
+        current = previous
+        clock = redwing_monotonic_ns()
+        now = (clock &+ wallOffset) / 1_000_000
+        let nanoseconds = UInt64(bitPattern: clock &- start)
+        command.calls &+= 1
+        command.nanoseconds &+= nanoseconds
+        statistics.commands &+= 1
+        if dirty != before || propagation.isSpecial {
+            propagate(client, command, changed: dirty != before)
+        }
+        propagation = outer
+        if config.slowlogLogSlowerThan >= 0,
+            nanoseconds >= UInt64(config.slowlogLogSlowerThan) &* 1000
+        {
+            wasSlow(client, command, microseconds: nanoseconds / 1000)
+        }
+        if client.flags.contains(.tracking), command.flags.contains(.readonly) {
+            trackKeys(client, command)
+        }
+    }
+
+    // MARK: Refusals
+
+    private func unknownCommand(_ client: Client) {
+        var shown = ""
+        for i in 1..<max(1, client.count) {
+            if shown.utf8.count >= 128 { break }
+            shown += "`\(client[i].prefix(128 - shown.utf8.count).string)`, "
+        }
+        let name = client[0].prefix(128).string
+        refuse(client, "ERR unknown command `\(name)`, with args beginning with: \(shown)")
+    }
+
+    func reject(_ client: Client, _ command: Command, _ text: String) {
+        command.rejectedCalls &+= 1
+        refuse(client, text)
+    }
+
+    /// An error in place of running a command; a transaction in the making is spoilt by it.
+    private func refuse(_ client: Client, _ text: String) {
+        if client.flags.contains(.multi) { client.flags.insert(.dirtyExec) }
+        client.reply.error(text)
+        replied(client)
+    }
+
+    /// The checks of Redis's processCommand, in its order. Replies the refusal itself.
+    private func mayRun(_ client: Client, _ command: Command) -> Bool {
+        let flags = command.flags
+        if client.flags.contains(.replySkipNext) {
+            client.flags.remove(.replySkipNext)
+            client.flags.insert(.replySkip)
+        } else if client.flags.contains(.replySkip) {
+            client.flags.remove(.replySkip)
+        }
+        func no(_ text: String) -> Bool {
+            reject(client, command, text)
+            return false
+        }
+        if !client.authenticated, !flags.contains(.noAuth) {
+            return no("NOAUTH Authentication required.")
+        }
+        if let text = accessRefusal(client, command) { return no(text) }
+        let isExec = command.name == "exec"
+        func concerns(_ flag: CommandFlags) -> Bool {
+            flags.contains(flag) || (isExec && client.transaction?.flags.contains(flag) == true)
+        }
+        let isMaster = client.flags.contains(.master)
+        if config.maxmemory > 0, !loading, !makeRoom() {
+            if concerns(.denyoom) {
+                return no("OOM command not allowed when used memory > 'maxmemory'.")
+            }
+        }
+        if !isMaster, concerns(.write) || command.name == "ping", let text = diskRefusal() {
+            return no(text)
+        }
+        if !isMaster, concerns(.write), let text = replicaCountRefusal() { return no(text) }
+        if isReadOnlyReplica, !isMaster, concerns(.write) {
+            return no("READONLY You can't write against a read only replica.")
+        }
+        if client.flags.contains(.pubsub), client.reply.version == 2, !command.runsInsidePubsub {
+            return no(
+                "ERR Can't execute '\(command.name)': only (P)SUBSCRIBE / (P)UNSUBSCRIBE / PING / QUIT are allowed in this context")
+        }
+        if isStale, !flags.contains(.stale) {
+            return no(
+                "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.")
+        }
+        if loading, !flags.contains(.loading) {
+            return no("LOADING Redis is loading the dataset in memory")
+        }
+        if let text = busyRefusal(client, command) { return no(text) }
+        return true
+    }
+
+    /// Recomputes whether `execute` must look closer. To be called when any of these change.
+    func refreshGate() {
+        gateClosed =
+            config.maxmemory > 0 || loading || isReadOnlyReplica || isStale || diskRefusal() != nil
+            || config.minReplicasToWrite > 0 || hasAccessRules || isBusy
+    }
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Bytes in and out of clients. Input is read into one buffer shared by all clients: only a request
+// that did not arrive whole costs its client memory. Output gathers in the client's reply and is
+// written once a turn.
+
+import Configuration
+import Glibc
+import Memory
+import RESP
+
+extension Server {
+    /// Bytes asked for in one read.
+    static let readSize = 64 << 10
+
+    // MARK: In
+
+    func readable(_ client: Client) {
+        if !client.flags.isDisjoint(with: [.closeAfterReply, .closeSoon, .closed]) { return }
+        // Inside a nested turn (a script's or a load's) the shared buffer holds the outer request.
+        let shared = client.query.isEmpty && !sharedInputBusy
+        let buffer = shared ? sharedInput : client.query
+        let missing = client.parser.missing(have: buffer.count)
+        // A big word is read in growing pieces: what has arrived justifies as much again.
+        let size = max(Self.readSize, min(missing, buffer.count, 16 << 20))
+        let place = buffer.reserve(size)
+        let room = shared ? Self.readSize : buffer.room
+        let result = client.transport?.read(into: place, room) ?? SystemCalls.read(client.fd, into: place, room)
+        switch result {
+        case .bytes(let n):
+            buffer.commit(n)
+            statistics.inputBytes += UInt64(n)
+            client.lastInteraction = now / 1000
+            if client.flags.contains(.master) { statistics.replicationInputBytes += UInt64(n) }
+            process(buffer, of: client, shared: shared)
+            if let transport = client.transport, transport.hasPending, !client.isClosed {
+                loop.busy = true
+                client.flags.insert(.unprocessed)
+                unprocessed.append(client)
+            }
+        case .wouldBlock: return
+        case .end:
+            log.verbose("Client closed connection")
+            free(client)
+        case .failed(let code):
+            let reason = SystemError(call: "read", code: code).reason
+            log.verbose("Reading from client: \(reason)")
+            free(client)
+        }
+    }
+
+    /// Runs all whole requests in `buffer`; what is left of the shared one becomes the client's.
+    func process(_ buffer: ByteBuffer, of client: Client, shared: Bool) {
+        if shared { sharedInputBusy = true }
+        readClock()
+        runRequests(in: buffer, of: client)
+        if shared {
+            sharedInputBusy = false
+            if !buffer.isEmpty {
+                if !client.isClosed { client.query.append(buffer.bytes) }
+                buffer.removeAll()
+            }
+        }
+        if !client.isClosed, client.query.count > config.clientQueryBufferLimit,
+            !client.flags.contains(.master)
+        {
+            let text = client.describe()
+            log.warning("Closing client that reached max query buffer length: \(text)")
+            free(client)
+        }
+    }
+
+    @inline(__always)
+    private func runRequests(in buffer: ByteBuffer, of client: Client) {
+        let limits = client.authenticated || client.flags.contains(.master) ? requestLimits : .unauthenticated
+        let stop: ClientFlags = [.blocked, .closeAfterReply, .closeSoon, .closed]
+        while !buffer.isEmpty {
+            if !client.flags.isDisjoint(with: stop) { return }
+            if pausedUntil != 0, postponeWhilePaused(client) { return }
+            switch client.parser.parse(buffer.bytes, limits: limits, into: &client.arguments) {
+            case .request(let size):
+                client.request =
+                    client.parser.isMultibulk ? Bytes(start: buffer.bytes.start, count: size) : .empty
+                execute(client)
+                finished(client, size: size, in: buffer)
+            case .empty(let size):
+                // An empty line from a replica is its sign of life while it loads.
+                if client.flags.contains(.replica) { replicaGaveSign(client) }
+                finished(client, size: size, in: buffer)
+            case .incomplete: return
+            case .violation(let text):
+                violated(client, text, buffer)
+                return
+            }
+        }
+    }
+
+    @inline(__always)
+    private func finished(_ client: Client, size: Int, in buffer: ByteBuffer) {
+        if client.flags.contains(.master) {
+            masterApplied(client, Bytes(start: buffer.bytes.start, count: size))
+        }
+        client.request = .empty
+        buffer.consume(size)
+    }
+
+    private func violated(_ client: Client, _ text: String, _ buffer: ByteBuffer) {
+        let sample = Bytes(start: buffer.bytes.start, count: min(buffer.count, 128)).string
+        if client.flags.contains(.master) || client.flags.contains(.replica) {
+            let who = client.flags.contains(.master) ? "master" : "replica"
+            log.warning("Protocol error (\(text)) from \(who): \(client.describe()). Query buffer: '\(sample)'")
+        } else {
+            log.verbose("Protocol error (\(text)) from client: \(client.describe()). Query buffer: '\(sample)'")
+        }
+        if client.flags.contains(.master) {
+            client.flags.insert(.closeSoon)
+            masterProtocolError(client)
+            freeSoon(client)
+        } else {
+            client.reply.error("ERR Protocol error: " + text)
+            client.flags.insert(.closeAfterReply)
+            wantsWrite(client)
+        }
+        buffer.consume(buffer.count)
+    }
+
+    /// Goes on with requests that had to wait (the client was blocked or paused).
+    func resume(_ client: Client) {
+        if client.isClosed || client.flags.contains(.blocked) { return }
+        client.flags.insert(.unprocessed)
+        unprocessed.append(client)
+        loop.busy = true
+    }
+
+    func runUnprocessed() {
+        if unprocessed.isEmpty { return }
+        let batch = unprocessed
+        unprocessed = []
+        for client in batch where !client.isClosed {
+            client.flags.remove(.unprocessed)
+            if !client.query.isEmpty { process(client.query, of: client, shared: false) }
+            if !client.isClosed, client.transport?.hasPending == true { readable(client) }
+        }
+    }
+
+    // MARK: Out
+
+    /// Says that `client` has output that this turn's end must write.
+    @inline(__always)
+    public func wantsWrite(_ client: Client) {
+        if client.flags.contains(.pendingWrite) { return }
+        client.flags.insert(.pendingWrite)
+        pendingWrites.append(client)
+    }
+
+    func flushReplies() {
+        if pendingWrites.isEmpty { return }
+        let batch = pendingWrites
+        pendingWrites.removeAll(keepingCapacity: true)
+        for client in batch {
+            client.flags.remove(.pendingWrite)
+            if client.fd >= 0 { writable(client) }
+        }
+    }
+
+    /// Writes what there is. Watches for room when the socket takes no more.
+    func writable(_ client: Client) {
+        let out = client.reply.out
+        while !out.isEmpty {
+            let result = client.transport?.write(out.bytes) ?? SystemCalls.write(client.fd, out.bytes)
+            switch result {
+            case .bytes(let n):
+                out.consume(n)
+                statistics.outputBytes += UInt64(n)
+                // Replies prove nothing about a silent peer except for ordinary clients.
+                if !client.flags.contains(.master) { client.lastInteraction = now / 1000 }
+            case .wouldBlock, .end:
+                loop.setInterest(client.fd, [.read, .write])
+                return
+            case .failed(let code):
+                let reason = SystemError(call: "write", code: code).reason
+                log.verbose("Error writing to client: \(reason)")
+                free(client)
+                return
+            }
+        }
+        client.softLimitSince = 0
+        out.removeAll(keeping: 64 << 10)
+        if client.flags.contains(.replica), !feedReplica(client) { return }
+        if client.isClosed { return }
+        loop.setInterest(client.fd, .read)
+        if client.flags.contains(.closeAfterReply) { free(client) }
+    }
+
+    /// Applies `client-output-buffer-limit` to what waits in the client's reply; a client over it is
+    /// freed before the loop sleeps. To be called where output of unknown size was added.
+    @inline(__always)
+    func checkOutputLimit(_ client: Client) {
+        let used = client.reply.out.count
+        if used < 16 << 10 { return }
+        enforceOutputLimit(client, used)
+    }
+
+    func enforceOutputLimit(_ client: Client, _ used: Int) {
+        if client.fd < 0 || client.flags.contains(.closeSoon) { return }
+        let limit =
+            client.flags.contains(.replica)
+            ? config.replicaOutputBufferLimit
+            : client.flags.contains(.pubsub) ? config.pubsubOutputBufferLimit : config.normalOutputBufferLimit
+        var over = limit.hard > 0 && used >= limit.hard
+        if !over, limit.soft > 0, used >= limit.soft {
+            if client.softLimitSince == 0 {
+                client.softLimitSince = now
+            } else {
+                over = now - client.softLimitSince > Int64(limit.softSeconds) * 1000
+            }
+        } else if !over {
+            client.softLimitSince = 0
+        }
+        if over {
+            log.warning(
+                "Client \(client.describe()) scheduled to be closed ASAP for overcoming of output buffer limits.")
+            freeSoon(client)
+        }
+    }
+}

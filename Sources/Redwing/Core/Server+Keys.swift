@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What happens around a key besides the data: expiry, LRU and LFU, WATCH, waiting clients,
+// notifications, the count of changes.
+
+import Configuration
+import Keyspace
+import Memory
+import RESP
+
+extension Server {
+    /// The entry of `key` if it is there and alive. A write deletes it first when it is expired; a
+    /// read does so on a master, while a replica only takes it for missing.
+    @inline(__always)
+    func lookup(_ key: Bytes, in database: Database, write: Bool) -> Entry? {
+        guard let entry = database.find(key) else {
+            if !write { missed(key, in: database) }
+            return nil
+        }
+        if entry.hasExpiry, let expiry = entry.expiry, expiry < now || expiry == 0 && now > 0 {
+            if hasExpired(key, expiry, in: database, write: write) {
+                if !write { missed(key, in: database) }
+                return nil
+            }
+        }
+        if !write { statistics.hits &+= 1 }
+        touch(entry)
+        return entry
+    }
+
+    private func missed(_ key: Bytes, in database: Database) {
+        statistics.misses &+= 1
+        notify(key, in: database, .keyMiss, "keymiss")
+    }
+
+    /// Without counting or touching: TYPE, TTL, OBJECT, TOUCH's kin. Expired keys are missing.
+    func peek(_ key: Bytes, in database: Database) -> Entry? {
+        guard let entry = database.find(key) else { return nil }
+        if let expiry = entry.expiry, expiry < now,
+            hasExpired(key, expiry, in: database, write: false)
+        {
+            return nil
+        }
+        return entry
+    }
+
+    /// Whether `key` counts as gone for the client at hand. On a master it is deleted on the way.
+    private func hasExpired(_ key: Bytes, _ expiry: Int64, in database: Database, write: Bool) -> Bool {
+        if loading { return false }
+        // The master's commands see keys as the master sees them: it will send the DEL.
+        if isReplica {
+            if let current, current.flags.contains(.master) { return false }
+            return true
+        }
+        if isPausedForFailover { return true }
+        deleteExpired(key, in: database)
+        return true
+    }
+
+    /// Deletes an expired key: DEL to replicas and AOF, the event, the counter.
+    func deleteExpired(_ key: Bytes, in database: Database) {
+        statistics.expired &+= 1
+        let verb: StaticString = config.lazyfreeLazyExpire ? "UNLINK" : "DEL"
+        let copy = key.array
+        Bytes.with(copy) { key in
+            propagate([Bytes(verb), key], in: database)
+            remove(key, in: database)
+            notify(key, in: database, .expired, "expired")
+            touched(key, in: database, by: nil)
+        }
+    }
+
+    func isLogicallyExpired(_ key: Bytes, in database: Database) -> Bool {
+        guard let expiry = database.find(key)?.expiry else { return false }
+        return expiry < now
+    }
+
+    /// Marks a use for LRU or LFU. Not while a child runs: it would copy the page for that alone.
+    @inline(__always)
+    func touch(_ entry: Entry) {
+        if childRuns { return }
+        if let current, current.flags.contains(.noTouch) { return }
+        if config.maxmemoryPolicy.isLfu {
+            touchFrequency(entry)
+        } else if entry.access != lruClock {
+            entry.access = lruClock
+        }
+    }
+
+    /// To be called once for each key that a command changed.
+    @inline(__always)
+    func changed(
+        _ key: Bytes, in database: Database, by client: Client?, _ eventClass: EventClass,
+        _ event: StaticString, dirty: Int
+    ) {
+        self.dirty &+= dirty
+        touched(key, in: database, by: client)
+        notify(key, in: database, eventClass, event)
+    }
+
+    /// A key changed: those who watch it, cache it or wait for it are told.
+    @inline(__always)
+    func touched(_ key: Bytes, in database: Database, by client: Client?) {
+        if !watchers.isEmpty { watchers.touch(key, database.index) }
+        if isTracking { invalidate(key, by: client) }
+        blocking.signal(key, database.index)
+    }
+
+    /// Removes `key`; no notification and no propagation of its own.
+    @discardableResult
+    func remove(_ key: Bytes, in database: Database) -> Bool { database.remove(key) }
+
+    /// A keyspace notification, when `notify-keyspace-events` asks for it.
+    @inline(__always)
+    func notify(
+        _ key: Bytes, in database: Database, _ eventClass: EventClass, _ event: StaticString
+    ) {
+        if notifiedEvents & eventClass.rawValue == 0 { return }
+        publishKeyEvent(key, in: database, eventClass, event)
+    }
+}

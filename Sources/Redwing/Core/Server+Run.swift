@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Start, the turn of the loop, the cron, the end.
+
+import Configuration
+import Glibc
+import Memory
+import Platform
+
+extension Server {
+    /// Opens the listening sockets. Nothing is served before `run`.
+    public func listen() throws {
+        if config.port != 0 {
+            let addresses: [(String?, Int32)] =
+                config.bind.isEmpty
+                ? [("*6", AF_INET6), (nil, AF_INET)]
+                : config.bind.map { ($0, AF_UNSPEC) }
+            var failure: SystemError?
+            for (address, family) in addresses {
+                do {
+                    let host = address == "*6" ? nil : address == "*" ? nil : address
+                    let fd = try SystemCalls.listenTCP(
+                        host, port: config.port, backlog: config.tcpBacklog, family: family)
+                    try add(Listener(self, fd: fd, kind: .tcp))
+                } catch let error as SystemError {
+                    failure = error
+                    // A machine without IPv6 is fine; an address that is asked for by name must work.
+                    if family == AF_INET6, error.code == EAFNOSUPPORT || error.code == EADDRNOTAVAIL { continue }
+                    log.warning("Could not create server TCP listening socket \(address ?? "*"):\(config.port): \(error.call): \(error.reason)")
+                    if address != nil, error.code == EADDRNOTAVAIL || error.code == EAFNOSUPPORT { continue }
+                    throw error
+                }
+            }
+            if listeners.isEmpty, let failure { throw failure }
+        }
+        if !config.unixsocket.isEmpty {
+            do {
+                let fd = try SystemCalls.listenUnix(
+                    config.unixsocket, permissions: UInt32(config.unixsocketperm),
+                    backlog: config.tcpBacklog)
+                try add(Listener(self, fd: fd, kind: .unix))
+            } catch let error as SystemError {
+                log.warning("Opening Unix socket: \(error.call): \(error.reason)")
+                throw error
+            }
+        }
+    }
+
+    private func add(_ listener: Listener) throws {
+        try loop.watch(listener.fd, .read, listener)
+        listeners.append(listener)
+    }
+
+    /// Serves until `stop`.
+    public func run() {
+        loop.beforeSleep = { [unowned self] in beforeSleep() }
+        loop.afterSleep = { [unowned self] in readWallClock() }
+        loop.schedule(after: 1, every: Int64(1000 / max(1, config.hz))) { [unowned self] in cron() }
+        refreshGate()
+        loop.run()
+    }
+
+    func beforeSleep() {
+        runUnprocessed()
+        flushReplies()
+        freePending()
+        if !pendingWrites.isEmpty { loop.busy = true }
+    }
+
+    /// serverCron: `hz` times a second.
+    func cron() {
+        cronTurns += 1
+        clientsCron()
+        endPauseIfDue()
+        refreshGate()
+    }
+
+    // MARK: CLIENT PAUSE
+
+    /// Puts the client's requests off while clients are paused; true when it was put off.
+    func postponeWhilePaused(_ client: Client) -> Bool {
+        if now >= pausedUntil {
+            endPauseIfDue()
+            return false
+        }
+        if !client.flags.isDisjoint(with: [.replica, .master]) { return false }
+        if pauseWritesOnly { return false }
+        if !postponed.contains(where: { $0 === client }) { postponed.append(client) }
+        return true
+    }
+
+    func endPauseIfDue() {
+        guard pausedUntil != 0, now >= pausedUntil else { return }
+        pausedUntil = 0
+        let batch = postponed
+        postponed = []
+        for client in batch { resume(client) }
+    }
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// MULTI, EXEC, DISCARD, WATCH: commands gathered now and run together later, unless a watched key
+// changes in between.
+
+import Keyspace
+import Memory
+import RESP
+
+/// What a client has queued since MULTI. The words lie one behind the other in one buffer.
+struct Transaction {
+    struct Step {
+        let command: Command
+        let words: Range<Int>
+        let request: Range<Int>
+    }
+    var steps: [Step] = []
+    /// Flags of any of the commands: a transaction with a write is a write.
+    var flags: CommandFlags = []
+    let store = ByteBuffer()
+    var words: [Range<Int>] = []
+}
+
+struct WatchedKey: Hashable {
+    let database: Int
+    let key: [UInt8]
+    /// It was there, but logically expired, when it was watched.
+    let wasExpired: Bool
+}
+
+/// Who watches which key.
+struct WatchTable {
+    private(set) var watchers: [WatchedKeyID: [Client]] = [:]
+    struct WatchedKeyID: Hashable {
+        let database: Int
+        let key: [UInt8]
+    }
+    var isEmpty: Bool { watchers.isEmpty }
+
+    mutating func add(_ client: Client, _ key: WatchedKey) {
+        watchers[WatchedKeyID(database: key.database, key: key.key), default: []].append(client)
+    }
+
+    mutating func remove(_ client: Client, _ key: WatchedKey) {
+        let id = WatchedKeyID(database: key.database, key: key.key)
+        watchers[id]?.removeAll { $0 === client }
+        if watchers[id]?.isEmpty == true { watchers[id] = nil }
+    }
+
+    /// Spoils the transactions of all who watch `key`.
+    func touch(_ key: Bytes, _ database: Int) {
+        for client in watchers[WatchedKeyID(database: database, key: key.array)] ?? [] {
+            client.flags.insert(.dirtyCas)
+        }
+    }
+
+    /// Spoils those who watch any key of `database` (nil: of all) that `exists` says is affected.
+    func touchAll(_ database: Int?, where affected: (Int, [UInt8]) -> Bool) {
+        for (id, clients) in watchers where database == nil || id.database == database {
+            if affected(id.database, id.key) {
+                for client in clients { client.flags.insert(.dirtyCas) }
+            }
+        }
+    }
+}
+
+extension CommandTable {
+    static func transactions() -> [Command] {
+        [
+            Command("multi", 1, "noscript loading stale fast", "transaction", Transactions.multi),
+            Command(
+                "exec", 1, "noscript loading stale skip_monitor skip_slowlog", "transaction",
+                Transactions.exec),
+            Command("discard", 1, "noscript loading stale fast", "transaction", Transactions.discard),
+            Command(
+                "watch", -2, "noscript loading stale fast", keys: (1, -1, 1), "transaction",
+                Transactions.watch),
+            Command("unwatch", 1, "noscript loading stale fast", "transaction", Transactions.unwatch),
+        ]
+    }
+}
+
+enum Transactions {
+    static func multi(_ c: Client) {
+        if c.flags.contains(.multi) { return c.reply.error("ERR MULTI calls can not be nested") }
+        c.flags.insert(.multi)
+        c.transaction = Transaction()
+        c.reply.ok()
+    }
+
+    static func discard(_ c: Client) {
+        if !c.flags.contains(.multi) { return c.reply.error("ERR DISCARD without MULTI") }
+        c.server.endTransaction(c)
+        c.reply.ok()
+    }
+
+    static func watch(_ c: Client) {
+        if c.flags.contains(.multi) { return c.reply.error("ERR WATCH inside MULTI is not allowed") }
+        for i in 1..<c.count {
+            let expired = c.server.isLogicallyExpired(c[i], in: c.database)
+            let key = WatchedKey(database: c.database.index, key: c[i].array, wasExpired: expired)
+            if c.watchedKeys.contains(where: { $0.database == key.database && $0.key == key.key }) { continue }
+            c.watchedKeys.append(key)
+            c.server.watchers.add(c, key)
+        }
+        c.reply.ok()
+    }
+
+    static func unwatch(_ c: Client) {
+        c.server.unwatchAll(c)
+        c.flags.remove(.dirtyCas)
+        c.reply.ok()
+    }
+
+    static func exec(_ c: Client) {
+        let server = c.server
+        guard c.flags.contains(.multi), let transaction = c.transaction else {
+            return c.reply.error("ERR EXEC without MULTI")
+        }
+        if server.watchedKeyExpired(c) { c.flags.insert(.dirtyCas) }
+        if c.flags.contains(.dirtyExec) {
+            c.reply.raw("-EXECABORT Transaction discarded because of previous errors.\r\n")
+            return server.endTransaction(c)
+        }
+        if c.flags.contains(.dirtyCas) {
+            c.reply.nullArray()
+            return server.endTransaction(c)
+        }
+        server.unwatchAll(c)
+        // A write inside makes the whole fail on a replica that became read-only since.
+        let outerArguments = c.arguments
+        let outerRequest = c.request
+        let outerCommand = c.command
+        let denied = c.flags.contains(.denyBlocking)
+        c.flags.insert(.denyBlocking)
+        c.flags.remove(.multi)
+        server.inExec = true
+        server.beginGroup()
+        c.reply.array(transaction.steps.count)
+        let base = transaction.store.bytes.start
+        for step in transaction.steps {
+            c.arguments.removeAll()
+            for word in transaction.words[step.words] {
+                c.arguments.append(Bytes(start: base + word.lowerBound, count: word.count))
+            }
+            c.request = Bytes(start: base + step.request.lowerBound, count: step.request.count)
+            c.command = step.command
+            if let text = server.accessRefusal(c, step.command) {
+                c.reply.error(text)
+                continue
+            }
+            server.call(c, step.command)
+        }
+        server.endGroup()
+        server.inExec = false
+        if !denied { c.flags.remove(.denyBlocking) }
+        c.arguments = outerArguments
+        c.request = outerRequest
+        c.command = outerCommand
+        server.endTransaction(c)
+    }
+}
+
+extension Server {
+    /// Keeps the request at hand for EXEC.
+    func queue(_ client: Client, _ command: Command) {
+        guard var transaction = client.transaction else { return }
+        client.transaction = nil
+        let first = transaction.words.count
+        for word in client.arguments.all {
+            let at = transaction.store.count
+            transaction.store.append(word)
+            transaction.words.append(at..<transaction.store.count)
+        }
+        let at = transaction.store.count
+        transaction.store.append(client.request)
+        transaction.steps.append(
+            Transaction.Step(
+                command: command, words: first..<transaction.words.count,
+                request: at..<transaction.store.count))
+        transaction.flags.formUnion(command.flags)
+        client.transaction = transaction
+        client.reply.raw("+QUEUED\r\n")
+        replied(client)
+    }
+
+    func endTransaction(_ client: Client) {
+        client.transaction = nil
+        client.flags.subtract([.multi, .dirtyCas, .dirtyExec])
+        unwatchAll(client)
+    }
+
+    func unwatchAll(_ client: Client) {
+        for key in client.watchedKeys { watchers.remove(client, key) }
+        client.watchedKeys = []
+    }
+
+    /// A watched key has logically expired since it was watched.
+    func watchedKeyExpired(_ client: Client) -> Bool {
+        client.watchedKeys.contains { watched in
+            !watched.wasExpired
+                && Bytes.with(watched.key) {
+                    isLogicallyExpired($0, in: keyspace.databases[watched.database])
+                }
+        }
+    }
+}
