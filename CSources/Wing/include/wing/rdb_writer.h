@@ -31,12 +31,14 @@ extern "C" {
 
 struct wing_rdb_writer;
 
-/** All zero is a fine set of defaults: 1 MiB buffer, no compression, no checksum. */
+/** All zero is a fine set of defaults: 256 KiB buffer, no compression, no checksum. */
 struct wing_rdb_writer_options {
-    size_t buffer_size;  /**< bytes gathered before they go out; 0: 1 MiB (memory: first reservation, 0: 256) */
+    size_t buffer_size;  /**< bytes gathered before they go out; 0: 256 KiB (memory: the first reservation) */
     bool compression;    /**< LZF for strings over 20 bytes where that saves 4 or more, as Redis */
     bool checksum;       /**< CRC64 at the end; 0 is written instead when off */
-    uint64_t sync_bytes; /**< descriptor only: fdatasync each so many bytes (Redis: 32 MiB); 0: never */
+    /** Descriptor only: each so many bytes start writing them to the disk and wait for those before,
+     * so that the fsync at the end finds little to do (Redis: 32 MiB); 0: never. */
+    uint64_t sync_bytes;
 };
 
 /** Takes all `size` bytes: 0, or a negative code (-errno, WING_E_*), which the writer keeps. */
@@ -152,26 +154,6 @@ void wing_rdb_write_dump_end(struct wing_rdb_writer *w);
  * WING_E_END (too short), WING_E_VERSION, WING_E_CHECKSUM.  Threads: any.  Fork: safe.
  */
 ssize_t wing_rdb_dump_verify(const void *payload, size_t size);
-
-/* Files: a temporary one beside the target, put in its place when it is whole. */
-
-struct wing_rdb_file;
-
-/**
- * Create `temp-<pid>.rdb` in the folder of `path` (or take over a left one), for writing.
- * *fd       in the end the file's descriptor, owned by the wing_rdb_file.
- * Returns   NULL with *error -errno or WING_E_NOMEM.
- */
-struct wing_rdb_file *wing_rdb_file_create(const char *path, int *fd, int *error);
-/**
- * fsync, rename to `path`, fsync the folder; frees `file`.  Finish the writer first.
- * Returns   0, or -errno: the old file is as it was and the temporary one is gone (after an error
- *           of the last step, the folder's fsync, the new file is in place but might not survive
- *           a power cut).
- */
-int wing_rdb_file_commit(struct wing_rdb_file *file);
-/** Remove the temporary file; frees `file`; NULL is fine. */
-void wing_rdb_file_abort(struct wing_rdb_file *file);
 
 #ifdef __cplusplus
 }

@@ -25,6 +25,7 @@
 #include <wing/listpack.h>
 #include <wing/lzf.h>
 #include <wing/rdb.h>
+#include <wing/rdb_file.h>
 #include <wing/rdb_reader.h>
 #include <wing/rdb_writer.h>
 #include <wing/transfer.h>

@@ -8,7 +8,7 @@
  *               big-endian length · 0xC0 int16 · 0xD0 int32 · 0xE0 int64 · 0xF0 int24 · 0xFE int8
  *               · 0xF1…0xFD int 0…12
  *     zipmap    count (1, 254: walk) · (length, key, length, free (1), value, free bytes)* · 0xFF
- *     length    1 byte, or 0xFE (0xFD before 2.6: never written) + 4 bytes little-endian
+ *     length    1 byte up to 253, or 0xFE + 4 bytes little-endian
  *
  * Everything here: Threads: any.  Fork: safe (no allocation).
  */
