@@ -36,6 +36,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "process.h"
+
 /** Fetches the cache line at `place` ahead of its use; any value is allowed. */
 static inline void redwing_prefetch(const void *place) { __builtin_prefetch(place); }
 
