@@ -6,9 +6,6 @@
 #ifndef REDWING_PLATFORM_H
 #define REDWING_PLATFORM_H
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <jemalloc/jemalloc.h>
@@ -117,10 +114,7 @@ static inline int64_t redwing_wall_us(void) {
 }
 
 /** accept4(2), non-blocking and close-on-exec; the peer's address is not asked for. -errno on failure. */
-static inline int redwing_accept(int listener) {
-    int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    return fd >= 0 ? fd : -errno;
-}
+int redwing_accept(int listener);
 
 /** A mutex on the heap; NULL when there is no memory. */
 static inline pthread_mutex_t *redwing_mutex_create(void) {

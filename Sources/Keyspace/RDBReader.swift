@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// libwing's RDB reader, as Swift code calls it.
+
+import Memory
+import Wing
+
+/// Why an RDB could not be read: libwing's code, the byte it stands at, and the reason.
+public struct RDBFault: Error, CustomStringConvertible {
+    public let code: Int32
+    public let offset: UInt64
+    public let text: String
+    public var description: String { "\(text) (at byte \(offset))" }
+
+    public init(code: Int32, offset: UInt64, text: String) {
+        self.code = code
+        self.offset = offset
+        self.text = text
+    }
+}
+
+extension wing_rdb_text {
+    /// The text's bytes, good until the reader's next call.
+    @inline(__always)
+    public var view: Bytes { unsafe Bytes(start: bytes.map { unsafe Address($0) } ?? .null, count: size) }
+}
+
+/// Pulls items and the parts of their values. What they point to is good until the next call.
+@safe
+public final class RDBReader {
+    private let reader: OpaquePointer
+    public var item = unsafe wing_rdb_item()
+    public var part = unsafe wing_rdb_part()
+
+    public struct Options {
+        /// Bytes to read at most; 0 for all.
+        public var limit: UInt64 = 0
+        public var refuse: UInt32 = 0
+        public var ignoreChecksum = false
+        public init() {}
+    }
+
+    private static func forWing(_ options: Options) -> wing_rdb_reader_options {
+        wing_rdb_reader_options(
+            buffer_size: 0, limit: options.limit, refuse: options.refuse,
+            ignore_checksum: options.ignoreChecksum)
+    }
+
+    private init(_ reader: OpaquePointer?) throws(RDBFault) {
+        guard let reader = unsafe reader else {
+            throw RDBFault(code: -10007, offset: 0, text: "no memory for a reader")
+        }
+        unsafe self.reader = unsafe reader
+    }
+
+    /// Over `fd` in blocking mode, which stays the caller's.
+    public convenience init(fd: Int32, _ options: Options = Options()) throws(RDBFault) {
+        var forWing = Self.forWing(options)
+        try unsafe self.init(wing_rdb_reader_open_fd(fd, &forWing))
+    }
+
+    /// Gives up to `capacity` bytes: how many, 0 at the end, or a negative code.
+    public typealias Source = @convention(c) (UnsafeMutableRawPointer?, UnsafeMutableRawPointer?, Int) -> Int
+
+    public convenience init(source: Source, context: Address, _ options: Options = Options()) throws(RDBFault) {
+        var forWing = Self.forWing(options)
+        try unsafe self.init(wing_rdb_reader_open_source(source, context.pointer, &forWing))
+    }
+
+    /// Over the type byte and value of a DUMP payload whose size was verified.
+    public convenience init(dump: Bytes) throws(RDBFault) {
+        var forWing = Self.forWing(Options())
+        try unsafe self.init(wing_rdb_reader_open_dump(dump.start.pointer, dump.count, &forWing))
+    }
+
+    deinit { unsafe wing_rdb_reader_free(reader) }
+
+    /// The size of type byte and value of a DUMP payload, nil when version or checksum are wrong.
+    public static func verifyDump(_ payload: Bytes) -> Int? {
+        let size = unsafe wing_rdb_dump_verify(payload.start.pointer, payload.count)
+        return size > 0 ? size : nil
+    }
+
+    /// Moves on to the next item, in `item`.
+    @inline(__always)
+    public func next() throws(RDBFault) {
+        if unsafe wing_rdb_reader_next(reader, &item) < 0 { throw fault }
+    }
+
+    /// Moves on to the next part of the key's value, in `part`; false behind the last.
+    @inline(__always)
+    public func nextPart() throws(RDBFault) -> Bool {
+        if unsafe wing_rdb_reader_part(reader, &part) < 0 { throw fault }
+        return unsafe part.kind != WING_RDB_PART_END
+    }
+
+    private var fault: RDBFault {
+        guard let fault = unsafe wing_rdb_reader_fault(reader) else {
+            return RDBFault(code: -10002, offset: offset, text: "unknown fault")
+        }
+        return unsafe RDBFault(
+            code: fault.pointee.code, offset: fault.pointee.offset,
+            text: withUnsafeBytes(of: fault.pointee.text) { bytes in
+                unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            })
+    }
+
+    /// A fault of the value itself that only its builder can see.
+    public func malformed(_ text: String) -> RDBFault {
+        RDBFault(code: -10002, offset: offset, text: text)
+    }
+
+    /// Bytes consumed so far.
+    public var offset: UInt64 { unsafe wing_rdb_reader_offset(reader) }
+    /// Bytes the source has given so far.
+    public var received: UInt64 { unsafe wing_rdb_reader_received(reader) }
+
+    /// Behind END: the next `count` bytes of the source.
+    public func trail(_ count: Int) throws(RDBFault) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        if unsafe wing_rdb_reader_trail(reader, &bytes, count) < 0 { throw fault }
+        return bytes
+    }
+
+    /// Behind END: bytes read from the source but not consumed.
+    public var left: Bytes {
+        var size = 0
+        guard let start = unsafe wing_rdb_reader_left(reader, &size) else { return .empty }
+        return unsafe Bytes(start: Address(start), count: size)
+    }
+}
