@@ -16,6 +16,8 @@ public struct ConfigurationError: Error, Equatable, CustomStringConvertible {
     public var usage: String?
 
     public var description: String {
+        // About a file as a whole.
+        if line == 0 { return reason + "\n" }
         var out = "\n*** FATAL CONFIG FILE ERROR (Redis 6.0.7) ***\n"
         out += "Reading the configuration file, at line \(line)\n>>> '\(text)'\n\(reason)\n"
         out += "In \(source)."
@@ -104,7 +106,11 @@ extension Configuration {
             guard includeDepth < 64 else { throw wrong("include nested too deeply: a cycle?") }
             includeDepth += 1
             defer { includeDepth -= 1 }
-            try load(file: String(decoding: words[1], as: UTF8.self))
+            do throws(ConfigurationError) {
+                try load(file: String(decoding: words[1], as: UTF8.self))
+            } catch {
+                throw error.line == 0 ? wrong(error.reason, "include <path of a file>") : error
+            }
             return
         }
         if name == "sentinel" { throw wrong("sentinel directive while not in sentinel mode") }

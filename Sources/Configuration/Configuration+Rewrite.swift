@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// CONFIG REWRITE: the file with the settings of now. Comments, blank lines, order, includes and
-// lines we don't own stay; a directive's first line takes its new value, its surplus lines go; what
-// differs from the default and has no line is appended.
+// CONFIG REWRITE: the file with the settings of now. Comments, blank lines, order, includes, lines
+// we don't own and lines whose values still hold stay as they are; a directive's first lines take
+// its new values, its surplus lines go; what differs from the default and has no line is appended.
 
 import Memory
 
@@ -30,7 +30,9 @@ extension Configuration {
         let fresh = Configuration()
         for directive in Directive.all {
             guard let lines = directive.lines(in: self) else { continue }
-            file.put(directive.name, lines, isDefault: lines == directive.lines(in: fresh))
+            // The folder has no default: the next start may be from another one.
+            let isDefault = directive.name != "dir" && lines == directive.lines(in: fresh)
+            file.put(directive.name, lines, isDefault: isDefault)
         }
         if let users { file.put("user", users, isDefault: false) }
         return file.text
@@ -65,7 +67,7 @@ private struct RewrittenFile {
     mutating func put(_ name: String, _ new: [[UInt8]], isDefault: Bool) {
         let old = places[name] ?? []
         if old.isEmpty && isDefault { return }
-        for (at, line) in zip(old, new) { lines[at] = line }
+        for (at, line) in zip(old, new) where !says(lines[at], line) { lines[at] = line }
         for at in old.dropFirst(new.count) { lines[at] = nil }
         for line in new.dropFirst(old.count) {
             if !hasSignature {
@@ -73,6 +75,19 @@ private struct RewrittenFile {
                 hasSignature = true
             }
             lines.append(line)
+        }
+    }
+
+    /// Whether an old line has the same values, however it is written (aliases, quotes, 4kb for
+    /// 4096): then it stays as its author wrote it.
+    private func says(_ old: [UInt8]?, _ new: [UInt8]) -> Bool {
+        guard let old, let before = Syntax.split(old.drop(while: Syntax.isSpace)),
+            let now = Syntax.split(new), before.count == now.count
+        else { return false }
+        return zip(before, now).dropFirst().allSatisfy { a, b in
+            if a == b { return true }
+            guard let size = Number.memory(a) else { return false }
+            return size == Number.memory(b)
         }
     }
 

@@ -46,12 +46,14 @@ enum File {
         close(descriptor)
         if failure == nil, unsafe rename(temporary, path) != 0 { failure = FileError(code: errno) }
         if failure != nil {
-            _ = unsafe unlink(temporary)
+            remove(temporary)
             return failure
         }
         syncFolder(of: path)
         return nil
     }
+
+    static func remove(_ path: String) { _ = unsafe unlink(path) }
 
     private static func write(_ content: [UInt8], to descriptor: Int32) -> FileError? {
         Bytes.with(content) { bytes in
