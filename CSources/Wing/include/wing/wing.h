@@ -18,6 +18,7 @@
 #define WING_WING_H
 
 #include <stdint.h>
+#include <wing/codec.h>
 #include <wing/crc64.h>
 #include <wing/fork.h>
 #include <wing/fault.h>
