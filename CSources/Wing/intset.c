@@ -16,8 +16,8 @@ int wing_intset_validate(const void *set, size_t size, uint64_t *count, struct w
     if (width != 2 && width != 4 && width != 8)
         return fault_at(fault, WING_E_FORMAT, 0, "intset with integers of %u bytes", width);
     if ((uint64_t)length * width != size - WING_INTSET_HEADER)
-        return fault_at(fault, WING_E_FORMAT, 4, "intset of %u integers of %u bytes in %zu bytes", length,
-                        width, size);
+        return fault_at(fault, WING_E_FORMAT, 4, "intset of %u integers of %u bytes in %zu bytes",
+                        length, width, size);
     for (uint32_t i = 1; i < length; i++)
         if (integer_at(set, width, i - 1) >= integer_at(set, width, i))
             return fault_at(fault, WING_E_FORMAT, WING_INTSET_HEADER + (uint64_t)i * width,
@@ -26,7 +26,9 @@ int wing_intset_validate(const void *set, size_t size, uint64_t *count, struct w
     return 0;
 }
 
-uint32_t wing_intset_count(const void *set) { return load_le32((const uint8_t *)set + 4); }
+uint32_t wing_intset_count(const void *set) {
+    return load_le32((const uint8_t *)set + 4);
+}
 
 int64_t wing_intset_get(const void *set, uint32_t index) {
     return integer_at(set, load_le32(set), index);

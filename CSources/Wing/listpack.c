@@ -50,42 +50,49 @@ int wing_listpack_validate(const void *lp, size_t size, uint64_t *count, struct 
     if (size < WING_LISTPACK_EMPTY)
         return fault_at(fault, WING_E_FORMAT, 0, "a listpack of %zu bytes", size);
     if (load_le32(p) != size)
-        return fault_at(fault, WING_E_FORMAT, 0, "listpack says %u bytes, has %zu", load_le32(p), size);
+        return fault_at(fault, WING_E_FORMAT, 0, "listpack says %u bytes, has %zu", load_le32(p),
+                        size);
     size_t at = WING_LISTPACK_HEADER, last = size - 1;
     uint64_t seen = 0;
     while (at < last) {
         size_t head = head_size(p[at]);
         if (head == 0)
-            return fault_at(fault, WING_E_FORMAT, at, "no listpack entry starts with byte 0x%02x", p[at]);
+            return fault_at(fault, WING_E_FORMAT, at, "no listpack entry starts with byte 0x%02x",
+                            p[at]);
         if (head > last - at)
-            return fault_at(fault, WING_E_FORMAT, at, "entry head runs past the end of the listpack");
+            return fault_at(fault, WING_E_FORMAT, at,
+                            "entry head runs past the end of the listpack");
         size_t body = head_and_data(p + at);
         if (body > last - at)
             return fault_at(fault, WING_E_FORMAT, at,
                             "entry of %zu bytes runs past the end of the listpack", body);
         size_t back = back_size(body);
         if (back > last - at - body || !back_is(p + at + body, back, body))
-            return fault_at(fault, WING_E_FORMAT, at + body, "back length isn't that of the entry's %zu bytes",
-                            body);
+            return fault_at(fault, WING_E_FORMAT, at + body,
+                            "back length isn't that of the entry's %zu bytes", body);
         at += body + back;
         seen++;
     }
     if (p[last] != 0xFF)
-        return fault_at(fault, WING_E_FORMAT, last, "listpack ends in byte 0x%02x, not 0xff", p[last]);
+        return fault_at(fault, WING_E_FORMAT, last, "listpack ends in byte 0x%02x, not 0xff",
+                        p[last]);
     if (load_le16(p + 4) != 0xFFFF && load_le16(p + 4) != seen)
-        return fault_at(fault, WING_E_FORMAT, 4, "listpack says %u entries, has %llu", load_le16(p + 4),
-                        (unsigned long long)seen);
+        return fault_at(fault, WING_E_FORMAT, 4, "listpack says %u entries, has %llu",
+                        load_le16(p + 4), (unsigned long long)seen);
     if (count) *count = seen;
     return 0;
 }
 
-size_t wing_listpack_size(const void *lp) { return load_le32(lp); }
+size_t wing_listpack_size(const void *lp) {
+    return load_le32(lp);
+}
 
 uint64_t wing_listpack_count(const void *lp) {
     uint64_t count = load_le16((const uint8_t *)lp + 4);
     if (count != 0xFFFF) return count;
     count = 0;
-    for (size_t at = wing_listpack_first(lp); at != 0; at = wing_listpack_next(lp, at)) count++;
+    for (size_t at = wing_listpack_first(lp); at != 0; at = wing_listpack_next(lp, at))
+        count++;
     return count;
 }
 
@@ -130,7 +137,9 @@ void wing_listpack_get(const void *lp, size_t at, struct wing_packed_entry *entr
 }
 
 /* An integer's head and data are at most 9 bytes, a text's head at most 5. */
-size_t wing_listpack_entry_bound(size_t size) { return size + 5 + 5; }
+size_t wing_listpack_entry_bound(size_t size) {
+    return size + 5 + 5;
+}
 
 static size_t put_integer(uint8_t *out, int64_t v) {
     if (v >= 0 && v <= 127) {

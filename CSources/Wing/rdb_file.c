@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Files replaced whole: see rdb_file.h. */
-#include "bytes.h"
 #include "wing/rdb_file.h"
+#include "bytes.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 struct wing_rdb_file {
-    int folder; /* everything is named relative to it: a change of directory in between does no harm */
+    int folder; /* everything is named relative to it: a change of directory in between does no harm
+                 */
     int fd;
     char temporary[40];
     char name[]; /* of the target, within the folder */
@@ -36,7 +37,8 @@ struct wing_rdb_file *wing_rdb_file_create(const char *path, int *fd, int *error
     snprintf(file->temporary, sizeof file->temporary, "temp-%ld.rdb", (long)getpid());
     file->folder = open_folder(path, slash);
     if (file->folder < 0) goto no_folder;
-    file->fd = openat(file->folder, file->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    file->fd =
+        openat(file->folder, file->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (file->fd < 0) goto no_file;
     *fd = file->fd;
     *error = 0;

@@ -25,7 +25,8 @@ uint8_t *wing_input_space(struct wing_rdb_reader *r, struct space *space, size_t
     size_t capacity = size < 4096 ? 4096 : size;
     uint8_t *bytes = realloc(space->bytes, capacity);
     if (!bytes) {
-        wing_input_fail(r, WING_E_NOMEM, input_offset(r), "no memory for a string of %zu bytes", size);
+        wing_input_fail(r, WING_E_NOMEM, input_offset(r), "no memory for a string of %zu bytes",
+                        size);
         return NULL;
     }
     space->bytes = bytes;
@@ -36,12 +37,14 @@ uint8_t *wing_input_space(struct wing_rdb_reader *r, struct space *space, size_t
 
 /* Add the consumed bytes of the window to the checksum. */
 void wing_input_sum(struct wing_rdb_reader *r) {
-    if (r->sums && r->pos > r->summed) r->crc = wing_crc64(r->crc, r->data + r->summed, r->pos - r->summed);
+    if (r->sums && r->pos > r->summed)
+        r->crc = wing_crc64(r->crc, r->data + r->summed, r->pos - r->summed);
     r->summed = r->pos;
 }
 
 static int ends_early(struct wing_rdb_reader *r, uint64_t missing) {
-    return wing_input_fail(r, WING_E_END, r->base + r->end, "the input ends where %llu more bytes were due",
+    return wing_input_fail(r, WING_E_END, r->base + r->end,
+                           "the input ends where %llu more bytes were due",
                            (unsigned long long)missing);
 }
 
@@ -55,12 +58,15 @@ static int read_some(struct wing_rdb_reader *r, uint8_t *out, size_t capacity, s
     if (r->kind == FROM_SOURCE) {
         count = r->source(r->context, out, capacity);
     } else {
-        do count = read(r->fd, out, capacity);
+        do
+            count = read(r->fd, out, capacity);
         while (count < 0 && errno == EINTR);
         if (count < 0) count = -errno;
     }
     if (count > (ssize_t)capacity) count = -EINVAL;
-    if (count < 0) return wing_input_fail(r, (int)count, received, "reading failed: %s", wing_strerror((int)count));
+    if (count < 0)
+        return wing_input_fail(r, (int)count, received, "reading failed: %s",
+                               wing_strerror((int)count));
     *got = (size_t)count;
     return 0;
 }
@@ -119,7 +125,8 @@ int wing_input_direct(struct wing_rdb_reader *r, uint8_t *out, size_t size, size
 }
 
 /* More bytes than the window should hold: into space that grows as they come. */
-static int long_bytes(struct wing_rdb_reader *r, size_t size, struct space *space, const uint8_t **bytes) {
+static int long_bytes(struct wing_rdb_reader *r, size_t size, struct space *space,
+                      const uint8_t **bytes) {
     size_t have = 0;
     while (have < size) {
         if (have >= space->capacity || !space->bytes) {
@@ -141,7 +148,8 @@ int wing_input_bytes(struct wing_rdb_reader *r, uint64_t size, int slot, const u
     if (__builtin_expect(size > r->end - r->pos, 0)) {
         uint64_t offset = input_offset(r), final = r->kind == FROM_MEMORY ? r->end : r->limit;
         if (final != UINT64_MAX && size > final - offset)
-            return wing_input_fail(r, WING_E_END, offset, "%llu bytes are due where only %llu are left",
+            return wing_input_fail(r, WING_E_END, offset,
+                                   "%llu bytes are due where only %llu are left",
                                    (unsigned long long)size, (unsigned long long)(final - offset));
         if (size > SIZE_MAX / 4)
             return wing_input_fail(r, WING_E_FORMAT, offset, "string length %llu is impossible",
@@ -174,13 +182,14 @@ static int take_length(struct wing_rdb_reader *r, uint64_t *length, bool *specia
     *special = first >= 0xC0;
     size_t size = first < 0x40 || first >= 0xC0 ? 1 : first < 0x80 ? 2 : first == 0x80 ? 5 : 9;
     if (first > 0x81 && first < 0xC0)
-        return wing_input_fail(r, WING_E_FORMAT, input_offset(r), "no length starts with byte 0x%02x", first);
+        return wing_input_fail(r, WING_E_FORMAT, input_offset(r),
+                               "no length starts with byte 0x%02x", first);
     if ((code = input_need(r, size)) < 0) return code;
     const uint8_t *p = r->data + r->pos;
-    *length = size == 1 ? first & 63u
-            : size == 2 ? (uint64_t)(first & 63) << 8 | p[1]
-            : size == 5 ? load_be32(p + 1)
-                        : load_be64(p + 1);
+    *length = size == 1   ? first & 63u
+              : size == 2 ? (uint64_t)(first & 63) << 8 | p[1]
+              : size == 5 ? load_be32(p + 1)
+                          : load_be64(p + 1);
     r->pos += size;
     return 0;
 }
@@ -190,16 +199,20 @@ int wing_input_length(struct wing_rdb_reader *r, uint64_t *length) {
     uint64_t offset = input_offset(r);
     int code = take_length(r, length, &special);
     if (code < 0) return code;
-    if (special) return wing_input_fail(r, WING_E_FORMAT, offset, "a string where a length was due");
+    if (special)
+        return wing_input_fail(r, WING_E_FORMAT, offset, "a string where a length was due");
     return 0;
 }
 
-static int integer_text(struct wing_rdb_reader *r, int slot, size_t size, struct wing_rdb_text *text) {
+static int integer_text(struct wing_rdb_reader *r, int slot, size_t size,
+                        struct wing_rdb_text *text) {
     int code = input_need(r, size);
     if (code < 0) return code;
     const uint8_t *p = r->data + r->pos;
     r->pos += size;
-    text->integer = size == 1 ? (int8_t)p[0] : size == 2 ? (int16_t)load_le16(p) : (int32_t)load_le32(p);
+    text->integer = size == 1   ? (int8_t)p[0]
+                    : size == 2 ? (int16_t)load_le16(p)
+                                : (int32_t)load_le32(p);
     text->is_integer = true;
     text->bytes = r->digits[slot];
     text->size = wing_integer_to_text(text->integer, r->digits[slot]);
@@ -210,7 +223,8 @@ static int lzf_text(struct wing_rdb_reader *r, int slot, struct wing_rdb_text *t
     uint64_t small, large, offset = input_offset(r);
     const uint8_t *bytes;
     int code;
-    if ((code = wing_input_length(r, &small)) < 0 || (code = wing_input_length(r, &large)) < 0) return code;
+    if ((code = wing_input_length(r, &small)) < 0 || (code = wing_input_length(r, &large)) < 0)
+        return code;
     if (large / LZF_RATIO > small)
         return wing_input_fail(r, WING_E_FORMAT, offset, "%llu bytes of LZF can't expand to %llu",
                                (unsigned long long)small, (unsigned long long)large);
@@ -219,7 +233,8 @@ static int lzf_text(struct wing_rdb_reader *r, int slot, struct wing_rdb_text *t
     if (!plain) return r->fault.code;
     ssize_t size = wing_lzf_decompress(bytes, (size_t)small, plain, (size_t)large);
     if (size < 0 || (uint64_t)size != large)
-        return wing_input_fail(r, WING_E_FORMAT, offset, "LZF data doesn't expand to the %llu bytes it should",
+        return wing_input_fail(r, WING_E_FORMAT, offset,
+                               "LZF data doesn't expand to the %llu bytes it should",
                                (unsigned long long)large);
     text->bytes = plain;
     text->size = (size_t)large;
@@ -240,5 +255,6 @@ int wing_input_text(struct wing_rdb_reader *r, int slot, struct wing_rdb_text *t
     }
     if (length <= 2) return integer_text(r, slot, (size_t)1 << length, text);
     if (length == 3) return lzf_text(r, slot, text);
-    return wing_input_fail(r, WING_E_FORMAT, offset, "a string of unknown form 0x%02x", (unsigned)length | 0xC0);
+    return wing_input_fail(r, WING_E_FORMAT, offset, "a string of unknown form 0x%02x",
+                           (unsigned)length | 0xC0);
 }

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Inside libwing only: the reader's state, and the bottom of it, bytes, lengths and strings from a
- * window over the input (rdb_input.c). Above it: items (rdb_reader.c), values (rdb_parts.c), and what is
- * passed by (rdb_skip.c). Each input_ function returns 0 or, with the fault kept, its negative code.
+ * window over the input (rdb_input.c). Above it: items (rdb_reader.c), values (rdb_parts.c), and
+ * what is passed by (rdb_skip.c). Each input_ function returns 0 or, with the fault kept, its
+ * negative code.
  *
  *     data      summed      pos            end          base: offset in the input of data[0]
  *     |  in crc  | consumed  | to be read   |
  *
  * A text is handed out where it lies in the window when it lies there whole; else out of a scratch
- * buffer. Moving the window would spoil a text that is still needed: it is pinned while more is read.
+ * buffer. Moving the window would spoil a text that is still needed: it is pinned while more is
+ * read.
  */
 #ifndef WING_RDB_INPUT_H
 #define WING_RDB_INPUT_H
@@ -48,7 +50,7 @@ struct wing_rdb_reader {
     size_t summed;
     uint64_t base;
     uint64_t crc;
-    uint64_t limit; /* UINT64_MAX: none */
+    uint64_t limit;  /* UINT64_MAX: none */
     uint8_t *window; /* own memory, NULL when reading the caller's */
     size_t capacity;
     enum { FROM_MEMORY, FROM_FD, FROM_SOURCE } kind;
@@ -67,8 +69,8 @@ struct wing_rdb_reader {
 
     enum stage stage;
     enum wing_rdb_type type;
-    uint64_t left;    /* parts of this stage still to come */
-    uint64_t groups;  /* stream groups still to come */
+    uint64_t left;   /* parts of this stage still to come */
+    uint64_t groups; /* stream groups still to come */
     uint64_t consumers;
     uint64_t dropped; /* expiries of fields that were left out */
     const uint8_t *walk;
@@ -77,11 +79,11 @@ struct wing_rdb_reader {
     struct wing_rdb_text *pinned;
     struct wing_rdb_text name; /* of the item, in `key` */
     struct space key;
-    struct space kept;    /* a pinned text when the window moved */
-    struct space raw[2];  /* strings longer than the window can hold */
+    struct space kept;     /* a pinned text when the window moved */
+    struct space raw[2];   /* strings longer than the window can hold */
     struct space plain[2]; /* what LZF expanded */
-    struct space packed;  /* a listpack made of an older form */
-    bool bulky; /* some scratch space is so large that it goes back after the value */
+    struct space packed;   /* a listpack made of an older form */
+    bool bulky;            /* some scratch space is so large that it goes back after the value */
     uint8_t digits[2][24];
     char note[256];
     bool note_waits;
@@ -100,16 +102,20 @@ int wing_input_keep(struct wing_rdb_reader *r, struct space *space, struct wing_
 void wing_input_sum(struct wing_rdb_reader *r);
 uint8_t *wing_input_space(struct wing_rdb_reader *r, struct space *space, size_t size);
 
-int wing_value_begin(struct wing_rdb_reader *r, enum wing_rdb_type type, struct wing_rdb_item *item);
+int wing_value_begin(struct wing_rdb_reader *r, enum wing_rdb_type type,
+                     struct wing_rdb_item *item);
 int wing_value_part(struct wing_rdb_reader *r, struct wing_rdb_part *part);
 int wing_skip_module(struct wing_rdb_reader *r, bool is_aux);
 int wing_skip_function(struct wing_rdb_reader *r, bool is_pre_ga);
 int wing_skip_slot_info(struct wing_rdb_reader *r);
-void wing_note(struct wing_rdb_reader *r, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
+void wing_note(struct wing_rdb_reader *r, const char *format, ...)
+    __attribute__((format(printf, 2, 3), cold));
 size_t wing_printable(const struct wing_rdb_text *text, char *out, size_t capacity);
 #pragma GCC visibility pop
 
-static inline uint64_t input_offset(const struct wing_rdb_reader *r) { return r->base + r->pos; }
+static inline uint64_t input_offset(const struct wing_rdb_reader *r) {
+    return r->base + r->pos;
+}
 
 /* At least `size` bytes (no more than 64) in the window. */
 static inline int input_need(struct wing_rdb_reader *r, size_t size) {

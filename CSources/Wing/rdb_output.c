@@ -7,10 +7,12 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define DEFAULT_BUFFER (256 * 1024) /* half of a common second-level cache, so the sum finds it there */
+#define DEFAULT_BUFFER                                                                             \
+    (256 * 1024) /* half of a common second-level cache, so the sum finds it there */
 #define SCRATCH_KEPT (16 * 1024 * 1024)
 
-static struct wing_rdb_writer *open_writer(const struct wing_rdb_writer_options *options, size_t buffer) {
+static struct wing_rdb_writer *open_writer(const struct wing_rdb_writer_options *options,
+                                           size_t buffer) {
     static const struct wing_rdb_writer_options defaults;
     if (!options) options = &defaults;
     struct wing_rdb_writer *w = calloc(1, sizeof *w);
@@ -28,7 +30,8 @@ static struct wing_rdb_writer *open_writer(const struct wing_rdb_writer_options 
     return w;
 }
 
-struct wing_rdb_writer *wing_rdb_writer_open_fd(int fd, const struct wing_rdb_writer_options *options) {
+struct wing_rdb_writer *wing_rdb_writer_open_fd(int fd,
+                                                const struct wing_rdb_writer_options *options) {
     struct wing_rdb_writer *w = open_writer(options, DEFAULT_BUFFER);
     if (!w) return NULL;
     w->kind = TO_FD;
@@ -61,9 +64,13 @@ void wing_rdb_writer_free(struct wing_rdb_writer *w) {
     free(w);
 }
 
-int wing_rdb_writer_error(const struct wing_rdb_writer *w) { return w->error; }
+int wing_rdb_writer_error(const struct wing_rdb_writer *w) {
+    return w->error;
+}
 
-uint64_t wing_rdb_writer_bytes(const struct wing_rdb_writer *w) { return w->passed + w->used; }
+uint64_t wing_rdb_writer_bytes(const struct wing_rdb_writer *w) {
+    return w->passed + w->used;
+}
 
 const void *wing_rdb_writer_memory(const struct wing_rdb_writer *w, size_t *size) {
     *size = w->used;
@@ -91,7 +98,8 @@ static void sync_range(struct wing_rdb_writer *w) {
                     SYNC_FILE_RANGE_WRITE);
     if (w->sync_started > w->sync_done)
         sync_file_range(w->fd, (off64_t)w->sync_done, (off64_t)(w->sync_started - w->sync_done),
-                        SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+                        SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+                            SYNC_FILE_RANGE_WAIT_AFTER);
     w->sync_done = w->sync_started;
     w->sync_started = w->passed;
 }
@@ -175,7 +183,8 @@ void wing_output_long(struct wing_rdb_writer *w, const void *bytes, size_t size)
     w->used += size;
 }
 
-/* Space for `size` bytes until the scratch is asked for again; NULL, with the error kept, when short. */
+/* Space for `size` bytes until the scratch is asked for again; NULL, with the error kept, when
+ * short. */
 uint8_t *wing_output_scratch(struct wing_rdb_writer *w, struct scratch *scratch, size_t size) {
     bool too_big = scratch->capacity > SCRATCH_KEPT && size <= SCRATCH_KEPT;
     if (size <= scratch->capacity && !too_big) return scratch->bytes;
@@ -192,4 +201,6 @@ int wing_rdb_writer_flush(struct wing_rdb_writer *w) {
     return w->error;
 }
 
-int wing_rdb_writer_finish(struct wing_rdb_writer *w) { return wing_rdb_writer_flush(w); }
+int wing_rdb_writer_finish(struct wing_rdb_writer *w) {
+    return wing_rdb_writer_flush(w);
+}

@@ -3,8 +3,8 @@
  * Inside libwing only: the writer's buffer and where it goes. rdb_output.c moves bytes (and sums
  * them, in bulk, when they leave); rdb_writer.c and rdb_values.c know what they mean.
  *
- * The buffer always has ROOM bytes or more of capacity, also after errors, when it is emptied instead
- * of passed on: code that puts a few bytes needs no check but room().
+ * The buffer always has ROOM bytes or more of capacity, also after errors, when it is emptied
+ * instead of passed on: code that puts a few bytes needs no check but room().
  */
 #ifndef WING_RDB_OUTPUT_H
 #define WING_RDB_OUTPUT_H

@@ -12,21 +12,26 @@ static enum wing_rdb_value value_of(enum wing_rdb_type type) {
     switch (type) {
     case WING_RDB_TYPE_STRING:
     case WING_RDB_TYPE_MODULE:
-    case WING_RDB_TYPE_MODULE_2: return WING_RDB_VALUE_STRING;
+    case WING_RDB_TYPE_MODULE_2:
+        return WING_RDB_VALUE_STRING;
     case WING_RDB_TYPE_LIST:
     case WING_RDB_TYPE_LIST_ZIPLIST:
     case WING_RDB_TYPE_LIST_QUICKLIST:
-    case WING_RDB_TYPE_LIST_QUICKLIST_2: return WING_RDB_VALUE_LIST;
+    case WING_RDB_TYPE_LIST_QUICKLIST_2:
+        return WING_RDB_VALUE_LIST;
     case WING_RDB_TYPE_SET:
     case WING_RDB_TYPE_SET_INTSET:
-    case WING_RDB_TYPE_SET_LISTPACK: return WING_RDB_VALUE_SET;
+    case WING_RDB_TYPE_SET_LISTPACK:
+        return WING_RDB_VALUE_SET;
     case WING_RDB_TYPE_ZSET:
     case WING_RDB_TYPE_ZSET_2:
     case WING_RDB_TYPE_ZSET_ZIPLIST:
-    case WING_RDB_TYPE_ZSET_LISTPACK: return WING_RDB_VALUE_ZSET;
+    case WING_RDB_TYPE_ZSET_LISTPACK:
+        return WING_RDB_VALUE_ZSET;
     case WING_RDB_TYPE_STREAM_LISTPACKS:
     case WING_RDB_TYPE_STREAM_LISTPACKS_2:
-    case WING_RDB_TYPE_STREAM_LISTPACKS_3: return WING_RDB_VALUE_STREAM;
+    case WING_RDB_TYPE_STREAM_LISTPACKS_3:
+        return WING_RDB_VALUE_STREAM;
     case WING_RDB_TYPE_HASH:
     case WING_RDB_TYPE_HASH_ZIPMAP:
     case WING_RDB_TYPE_HASH_ZIPLIST:
@@ -34,43 +39,56 @@ static enum wing_rdb_value value_of(enum wing_rdb_type type) {
     case WING_RDB_TYPE_HASH_METADATA_PRE_GA:
     case WING_RDB_TYPE_HASH_LISTPACK_EX_PRE_GA:
     case WING_RDB_TYPE_HASH_METADATA:
-    case WING_RDB_TYPE_HASH_LISTPACK_EX: return WING_RDB_VALUE_HASH;
+    case WING_RDB_TYPE_HASH_LISTPACK_EX:
+        return WING_RDB_VALUE_HASH;
     }
     return WING_RDB_VALUE_STRING;
 }
 
 static enum stage stage_of(enum wing_rdb_type type) {
     switch (type) {
-    case WING_RDB_TYPE_STRING: return STAGE_STRING;
+    case WING_RDB_TYPE_STRING:
+        return STAGE_STRING;
     case WING_RDB_TYPE_LIST:
-    case WING_RDB_TYPE_SET: return STAGE_ELEMENTS;
+    case WING_RDB_TYPE_SET:
+        return STAGE_ELEMENTS;
     case WING_RDB_TYPE_ZSET:
-    case WING_RDB_TYPE_ZSET_2: return STAGE_MEMBERS;
+    case WING_RDB_TYPE_ZSET_2:
+        return STAGE_MEMBERS;
     case WING_RDB_TYPE_HASH:
     case WING_RDB_TYPE_HASH_METADATA_PRE_GA:
-    case WING_RDB_TYPE_HASH_METADATA: return STAGE_FIELDS;
+    case WING_RDB_TYPE_HASH_METADATA:
+        return STAGE_FIELDS;
     case WING_RDB_TYPE_HASH_LISTPACK_EX_PRE_GA:
-    case WING_RDB_TYPE_HASH_LISTPACK_EX: return STAGE_FIELDS_EX;
-    case WING_RDB_TYPE_SET_INTSET: return STAGE_INTSET;
-    case WING_RDB_TYPE_LIST_QUICKLIST: return STAGE_ZIPLISTS;
-    case WING_RDB_TYPE_LIST_QUICKLIST_2: return STAGE_NODES;
+    case WING_RDB_TYPE_HASH_LISTPACK_EX:
+        return STAGE_FIELDS_EX;
+    case WING_RDB_TYPE_SET_INTSET:
+        return STAGE_INTSET;
+    case WING_RDB_TYPE_LIST_QUICKLIST:
+        return STAGE_ZIPLISTS;
+    case WING_RDB_TYPE_LIST_QUICKLIST_2:
+        return STAGE_NODES;
     case WING_RDB_TYPE_STREAM_LISTPACKS:
     case WING_RDB_TYPE_STREAM_LISTPACKS_2:
-    case WING_RDB_TYPE_STREAM_LISTPACKS_3: return STAGE_STREAM_NODES;
+    case WING_RDB_TYPE_STREAM_LISTPACKS_3:
+        return STAGE_STREAM_NODES;
     case WING_RDB_TYPE_MODULE:
-    case WING_RDB_TYPE_MODULE_2: return STAGE_NONE;
+    case WING_RDB_TYPE_MODULE_2:
+        return STAGE_NONE;
     case WING_RDB_TYPE_HASH_ZIPMAP:
     case WING_RDB_TYPE_LIST_ZIPLIST:
     case WING_RDB_TYPE_ZSET_ZIPLIST:
     case WING_RDB_TYPE_HASH_ZIPLIST:
     case WING_RDB_TYPE_HASH_LISTPACK:
     case WING_RDB_TYPE_ZSET_LISTPACK:
-    case WING_RDB_TYPE_SET_LISTPACK: return STAGE_BLOB;
+    case WING_RDB_TYPE_SET_LISTPACK:
+        return STAGE_BLOB;
     }
     return STAGE_NONE;
 }
 
-int wing_value_begin(struct wing_rdb_reader *r, enum wing_rdb_type type, struct wing_rdb_item *item) {
+int wing_value_begin(struct wing_rdb_reader *r, enum wing_rdb_type type,
+                     struct wing_rdb_item *item) {
     uint64_t ignored;
     int code = 0;
     r->stage = stage_of(type);
@@ -79,7 +97,8 @@ int wing_value_begin(struct wing_rdb_reader *r, enum wing_rdb_type type, struct 
     if (type >= WING_RDB_TYPE_HASH_METADATA_PRE_GA && r->refuse & WING_RDB_REFUSE_FIELD_EXPIRY) {
         char key[96];
         wing_printable(&r->name, key, sizeof key);
-        return wing_input_fail(r, WING_E_UNSUPPORTED, input_offset(r), "hash '%s' has fields that expire", key);
+        return wing_input_fail(r, WING_E_UNSUPPORTED, input_offset(r),
+                               "hash '%s' has fields that expire", key);
     }
     /* The earliest of the fields' expiries, to which the others are relative. */
     if ((type == WING_RDB_TYPE_HASH_METADATA || type == WING_RDB_TYPE_HASH_LISTPACK_EX) &&
@@ -91,8 +110,11 @@ int wing_value_begin(struct wing_rdb_reader *r, enum wing_rdb_type type, struct 
     case STAGE_MEMBERS:
     case STAGE_ZIPLISTS:
     case STAGE_NODES:
-    case STAGE_STREAM_NODES: code = wing_input_length(r, &r->left); break;
-    default: break;
+    case STAGE_STREAM_NODES:
+        code = wing_input_length(r, &r->left);
+        break;
+    default:
+        break;
     }
     item->value = value_of(type);
     item->elements = r->left;
@@ -109,11 +131,14 @@ enum form { LISTPACK, ZIPLIST, ZIPMAP };
 
 static enum form form_of(enum wing_rdb_type type) {
     switch (type) {
-    case WING_RDB_TYPE_HASH_ZIPMAP: return ZIPMAP;
+    case WING_RDB_TYPE_HASH_ZIPMAP:
+        return ZIPMAP;
     case WING_RDB_TYPE_LIST_ZIPLIST:
     case WING_RDB_TYPE_ZSET_ZIPLIST:
-    case WING_RDB_TYPE_HASH_ZIPLIST: return ZIPLIST;
-    default: return LISTPACK;
+    case WING_RDB_TYPE_HASH_ZIPLIST:
+        return ZIPLIST;
+    default:
+        return LISTPACK;
     }
 }
 
@@ -124,9 +149,10 @@ static int take_block(struct wing_rdb_reader *r, enum form form, struct wing_rdb
     struct wing_rdb_text *text = &part->text;
     int code = wing_input_text(r, 0, text);
     if (code < 0) return code;
-    code = form == LISTPACK ? wing_listpack_validate(text->bytes, text->size, &part->entries, &inner)
-         : form == ZIPLIST  ? wing_ziplist_validate(text->bytes, text->size, &part->entries, &inner)
-                            : wing_zipmap_validate(text->bytes, text->size, &part->entries, &inner);
+    code =
+        form == LISTPACK  ? wing_listpack_validate(text->bytes, text->size, &part->entries, &inner)
+        : form == ZIPLIST ? wing_ziplist_validate(text->bytes, text->size, &part->entries, &inner)
+                          : wing_zipmap_validate(text->bytes, text->size, &part->entries, &inner);
     if (code < 0) return block_fault(r, offset, &inner);
     part->kind = WING_RDB_PART_LISTPACK;
     if (form == LISTPACK) return 0;
@@ -135,7 +161,9 @@ static int take_block(struct wing_rdb_reader *r, enum form form, struct wing_rdb
     if (!lp) return r->fault.code;
     ssize_t size = form == ZIPLIST ? wing_listpack_from_ziplist(text->bytes, lp, bound)
                                    : wing_listpack_from_zipmap(text->bytes, text->size, lp, bound);
-    if (size < 0) return wing_input_fail(r, WING_E_LIMIT, offset, "a packed block of %zu bytes is too large", text->size);
+    if (size < 0)
+        return wing_input_fail(r, WING_E_LIMIT, offset, "a packed block of %zu bytes is too large",
+                               text->size);
     if (form == ZIPMAP) part->entries *= 2;
     text->bytes = lp;
     text->size = (size_t)size;
@@ -223,18 +251,21 @@ static int take_member(struct wing_rdb_reader *r, struct wing_rdb_part *part) {
         code = take_decimal(r, &part->score);
     }
     if (code < 0) return code;
-    if (isnan(part->score)) return wing_input_fail(r, WING_E_FORMAT, offset, "a score that isn't a number");
+    if (isnan(part->score))
+        return wing_input_fail(r, WING_E_FORMAT, offset, "a score that isn't a number");
     return 0;
 }
 
-/* The hash of 7.4 in one listpack: field, value, expiry, … It stays where it is while it is walked. */
+/* The hash of 7.4 in one listpack: field, value, expiry, … It stays where it is while it is walked.
+ */
 static int begin_walk(struct wing_rdb_reader *r) {
     struct wing_rdb_part block;
     uint64_t offset = input_offset(r);
     int code = take_block(r, LISTPACK, &block);
     if (code < 0) return code;
     if (block.entries % 3 != 0)
-        return wing_input_fail(r, WING_E_FORMAT, offset, "a hash of %llu entries, not a multiple of three",
+        return wing_input_fail(r, WING_E_FORMAT, offset,
+                               "a hash of %llu entries, not a multiple of three",
                                (unsigned long long)block.entries);
     r->walk = block.text.bytes;
     r->walk_at = wing_listpack_first(r->walk);
@@ -294,7 +325,8 @@ static int take_stream_node(struct wing_rdb_reader *r, struct wing_rdb_part *par
     int code = wing_input_text(r, 1, &key);
     if (code < 0) return code;
     if (key.size != 16)
-        return wing_input_fail(r, WING_E_FORMAT, offset, "a stream id of %zu bytes, not 16", key.size);
+        return wing_input_fail(r, WING_E_FORMAT, offset, "a stream id of %zu bytes, not 16",
+                               key.size);
     part->id.ms = load_be64(key.bytes);
     part->id.seq = load_be64(key.bytes + 8);
     offset = input_offset(r);
@@ -308,10 +340,12 @@ static int take_stream_meta(struct wing_rdb_reader *r, struct wing_rdb_part *par
     int code;
     part->kind = WING_RDB_PART_STREAM_META;
     part->first_id = part->max_deleted_id = (struct wing_stream_id){0, 0};
-    if ((code = wing_input_length(r, &part->length)) < 0 || (code = take_id(r, &part->id)) < 0) return code;
+    if ((code = wing_input_length(r, &part->length)) < 0 || (code = take_id(r, &part->id)) < 0)
+        return code;
     part->entries_added = part->length;
     if (r->type != WING_RDB_TYPE_STREAM_LISTPACKS) {
-        if ((code = take_id(r, &part->first_id)) < 0 || (code = take_id(r, &part->max_deleted_id)) < 0 ||
+        if ((code = take_id(r, &part->first_id)) < 0 ||
+            (code = take_id(r, &part->max_deleted_id)) < 0 ||
             (code = wing_input_length(r, &part->entries_added)) < 0)
             return code;
     }
@@ -327,7 +361,8 @@ static int take_group(struct wing_rdb_reader *r, struct wing_rdb_part *part) {
     if ((code = wing_input_text(r, 0, &part->text)) < 0) return code;
     r->pinned = &part->text;
     if ((code = take_id(r, &part->id)) < 0) return code;
-    if (r->type != WING_RDB_TYPE_STREAM_LISTPACKS && (code = wing_input_length(r, &read)) < 0) return code;
+    if (r->type != WING_RDB_TYPE_STREAM_LISTPACKS && (code = wing_input_length(r, &read)) < 0)
+        return code;
     part->entries_read = (int64_t)read;
     r->stage = STAGE_STREAM_PENDING;
     return wing_input_length(r, &r->left);
@@ -336,7 +371,8 @@ static int take_group(struct wing_rdb_reader *r, struct wing_rdb_part *part) {
 static int take_pending(struct wing_rdb_reader *r, struct wing_rdb_part *part) {
     int code;
     part->kind = WING_RDB_PART_STREAM_PENDING;
-    if ((code = take_raw_id(r, &part->id)) < 0 || (code = take_ms(r, &part->time_ms)) < 0) return code;
+    if ((code = take_raw_id(r, &part->id)) < 0 || (code = take_ms(r, &part->time_ms)) < 0)
+        return code;
     return wing_input_length(r, &part->deliveries);
 }
 
@@ -348,7 +384,8 @@ static int take_consumer(struct wing_rdb_reader *r, struct wing_rdb_part *part) 
     if ((code = wing_input_text(r, 0, &part->text)) < 0) return code;
     r->pinned = &part->text;
     if ((code = take_ms(r, &part->time_ms)) < 0) return code;
-    if (r->type == WING_RDB_TYPE_STREAM_LISTPACKS_3 && (code = take_ms(r, &part->active_ms)) < 0) return code;
+    if (r->type == WING_RDB_TYPE_STREAM_LISTPACKS_3 && (code = take_ms(r, &part->active_ms)) < 0)
+        return code;
     r->stage = STAGE_STREAM_CONSUMER_PENDING;
     return wing_input_length(r, &r->left);
 }
@@ -359,7 +396,8 @@ static int end_value(struct wing_rdb_reader *r, struct wing_rdb_part *part) {
     if (r->dropped == 0) return 0;
     char key[96];
     wing_printable(&r->name, key, sizeof key);
-    wing_note(r, "hash '%s': dropped the expiry of %llu fields", key, (unsigned long long)r->dropped);
+    wing_note(r, "hash '%s': dropped the expiry of %llu fields", key,
+              (unsigned long long)r->dropped);
     r->dropped = 0;
     return 0;
 }
@@ -389,26 +427,41 @@ int wing_value_part(struct wing_rdb_reader *r, struct wing_rdb_part *part) {
     if (r->stage == STAGE_FIELDS_EX && (code = begin_walk(r)) < 0) return code;
     while (r->left == 0 && r->stage > STAGE_STREAM_GROUPS)
         if ((code = next_stage(r)) < 0) return code;
-    if (r->stage == STAGE_STREAM_GROUPS) return r->groups > 0 ? take_group(r, part) : end_value(r, part);
+    if (r->stage == STAGE_STREAM_GROUPS)
+        return r->groups > 0 ? take_group(r, part) : end_value(r, part);
     if (r->stage == STAGE_STREAM_CONSUMERS) return take_consumer(r, part);
     if (r->stage == STAGE_STREAM_NODES && r->left == 0) return take_stream_meta(r, part);
     if (r->stage == STAGE_NONE || r->left == 0) return end_value(r, part);
     r->left--;
     switch (r->stage) {
-    case STAGE_STRING: part->kind = WING_RDB_PART_STRING; return wing_input_text(r, 0, &part->text);
-    case STAGE_ELEMENTS: part->kind = WING_RDB_PART_ELEMENT; return wing_input_text(r, 0, &part->text);
-    case STAGE_FIELDS: return take_field(r, part);
-    case STAGE_MEMBERS: return take_member(r, part);
-    case STAGE_BLOB: return take_blob(r, part);
-    case STAGE_INTSET: return take_intset(r, part);
-    case STAGE_ZIPLISTS: return take_block(r, ZIPLIST, part);
-    case STAGE_NODES: return take_node(r, part);
-    case STAGE_WALK_EX: return walk_field(r, part);
-    case STAGE_STREAM_NODES: return take_stream_node(r, part);
-    case STAGE_STREAM_PENDING: return take_pending(r, part);
+    case STAGE_STRING:
+        part->kind = WING_RDB_PART_STRING;
+        return wing_input_text(r, 0, &part->text);
+    case STAGE_ELEMENTS:
+        part->kind = WING_RDB_PART_ELEMENT;
+        return wing_input_text(r, 0, &part->text);
+    case STAGE_FIELDS:
+        return take_field(r, part);
+    case STAGE_MEMBERS:
+        return take_member(r, part);
+    case STAGE_BLOB:
+        return take_blob(r, part);
+    case STAGE_INTSET:
+        return take_intset(r, part);
+    case STAGE_ZIPLISTS:
+        return take_block(r, ZIPLIST, part);
+    case STAGE_NODES:
+        return take_node(r, part);
+    case STAGE_WALK_EX:
+        return walk_field(r, part);
+    case STAGE_STREAM_NODES:
+        return take_stream_node(r, part);
+    case STAGE_STREAM_PENDING:
+        return take_pending(r, part);
     case STAGE_STREAM_CONSUMER_PENDING:
         part->kind = WING_RDB_PART_STREAM_CONSUMER_PENDING;
         return take_raw_id(r, &part->id);
-    default: return end_value(r, part);
+    default:
+        return end_value(r, part);
     }
 }

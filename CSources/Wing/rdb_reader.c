@@ -5,7 +5,8 @@
 
 #define DEFAULT_WINDOW (256 * 1024)
 
-static struct wing_rdb_reader *open_reader(const struct wing_rdb_reader_options *options, bool window) {
+static struct wing_rdb_reader *open_reader(const struct wing_rdb_reader_options *options,
+                                           bool window) {
     static const struct wing_rdb_reader_options defaults;
     if (!options) options = &defaults;
     struct wing_rdb_reader *r = calloc(1, sizeof *r);
@@ -22,7 +23,8 @@ static struct wing_rdb_reader *open_reader(const struct wing_rdb_reader_options 
     return NULL;
 }
 
-struct wing_rdb_reader *wing_rdb_reader_open_fd(int fd, const struct wing_rdb_reader_options *options) {
+struct wing_rdb_reader *wing_rdb_reader_open_fd(int fd,
+                                                const struct wing_rdb_reader_options *options) {
     struct wing_rdb_reader *r = open_reader(options, true);
     if (!r) return NULL;
     r->kind = FROM_FD;
@@ -72,9 +74,15 @@ void wing_rdb_reader_free(struct wing_rdb_reader *r) {
     free(r);
 }
 
-const struct wing_fault *wing_rdb_reader_fault(const struct wing_rdb_reader *r) { return &r->fault; }
-uint64_t wing_rdb_reader_offset(const struct wing_rdb_reader *r) { return input_offset(r); }
-uint64_t wing_rdb_reader_received(const struct wing_rdb_reader *r) { return r->base + r->end; }
+const struct wing_fault *wing_rdb_reader_fault(const struct wing_rdb_reader *r) {
+    return &r->fault;
+}
+uint64_t wing_rdb_reader_offset(const struct wing_rdb_reader *r) {
+    return input_offset(r);
+}
+uint64_t wing_rdb_reader_received(const struct wing_rdb_reader *r) {
+    return r->base + r->end;
+}
 
 const void *wing_rdb_reader_left(const struct wing_rdb_reader *r, size_t *size) {
     *size = r->end - r->pos;
@@ -87,7 +95,8 @@ int wing_rdb_reader_trail(struct wing_rdb_reader *r, void *out, size_t size) {
         int code = wing_input_direct(r, (uint8_t *)out + have, size - have, &got);
         if (code < 0) return code;
         if (got == 0)
-            return wing_input_fail(r, WING_E_END, input_offset(r), "the input ends %zu bytes after the RDB", have);
+            return wing_input_fail(r, WING_E_END, input_offset(r),
+                                   "the input ends %zu bytes after the RDB", have);
     }
     return 0;
 }
@@ -116,12 +125,14 @@ static int read_header(struct wing_rdb_reader *r, struct wing_rdb_item *item) {
     if (memcmp(p, "REDIS", 5) != 0) {
         char shown[64];
         wing_printable(&(struct wing_rdb_text){.bytes = p, .size = 9}, shown, sizeof shown);
-        return wing_input_fail(r, WING_E_FORMAT, 0, "not an RDB file: it starts with '%s', not 'REDIS'", shown);
+        return wing_input_fail(r, WING_E_FORMAT, 0,
+                               "not an RDB file: it starts with '%s', not 'REDIS'", shown);
     }
     int version = 0;
     for (int i = 5; i < 9; i++) {
         if (p[i] < '0' || p[i] > '9')
-            return wing_input_fail(r, WING_E_FORMAT, 5, "no digit in the version: byte 0x%02x", p[i]);
+            return wing_input_fail(r, WING_E_FORMAT, 5, "no digit in the version: byte 0x%02x",
+                                   p[i]);
         version = version * 10 + (p[i] - '0');
     }
     if (version < 1 || version > WING_RDB_VERSION_READ)
@@ -141,7 +152,8 @@ static int read_end(struct wing_rdb_reader *r, struct wing_rdb_item *item) {
         int code = input_le64(r, &said);
         if (code < 0) return code;
         if (r->sums && said != 0 && said != crc)
-            return wing_input_fail(r, WING_E_CHECKSUM, offset, "checksum is %016llx, of the bytes it is %016llx",
+            return wing_input_fail(r, WING_E_CHECKSUM, offset,
+                                   "checksum is %016llx, of the bytes it is %016llx",
                                    (unsigned long long)said, (unsigned long long)crc);
         r->checksum = said;
     }
@@ -226,8 +238,10 @@ static int read_item(struct wing_rdb_reader *r, struct wing_rdb_item *item) {
             item->kind = WING_RDB_ITEM_RESIZEDB;
             if ((code = wing_input_length(r, &item->keys)) < 0) return code;
             return wing_input_length(r, &item->expires);
-        case WING_RDB_OPCODE_AUX: return read_aux(r, item);
-        case WING_RDB_OPCODE_EOF: return read_end(r, item);
+        case WING_RDB_OPCODE_AUX:
+            return read_aux(r, item);
+        case WING_RDB_OPCODE_EOF:
+            return read_end(r, item);
         case WING_RDB_OPCODE_MODULE_AUX:
             if ((code = wing_skip_module(r, true)) == 0) return note_item(r, item);
             break;
@@ -239,7 +253,8 @@ static int read_item(struct wing_rdb_reader *r, struct wing_rdb_item *item) {
         case WING_RDB_OPCODE_SLOT_INFO:
             if ((code = wing_skip_slot_info(r)) == 0) return note_item(r, item);
             break;
-        default: return read_key(r, opcode, item);
+        default:
+            return read_key(r, opcode, item);
         }
         if (code < 0) return code;
     }
@@ -253,7 +268,8 @@ static int read_dump(struct wing_rdb_reader *r, struct wing_rdb_item *item) {
         return code < 0 ? code : read_key(r, type, item);
     }
     if (r->pos != r->end)
-        return wing_input_fail(r, WING_E_FORMAT, input_offset(r), "%zu bytes follow the value", r->end - r->pos);
+        return wing_input_fail(r, WING_E_FORMAT, input_offset(r), "%zu bytes follow the value",
+                               r->end - r->pos);
     r->ended = true;
     item->kind = WING_RDB_ITEM_END;
     return 0;

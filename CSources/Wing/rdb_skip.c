@@ -41,9 +41,11 @@ size_t wing_printable(const struct wing_rdb_text *text, char *out, size_t capaci
 }
 
 static void module_name(uint64_t id, char name[10]) {
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     id >>= 10;
-    for (int i = 8; i >= 0; i--, id >>= 6) name[i] = letters[id & 63];
+    for (int i = 8; i >= 0; i--, id >>= 6)
+        name[i] = letters[id & 63];
     name[9] = 0;
 }
 
@@ -63,12 +65,21 @@ static int skip_module_values(struct wing_rdb_reader *r) {
         int code = wing_input_length(r, &opcode);
         if (code < 0) return code;
         switch (opcode) {
-        case 0: return 0;
+        case 0:
+            return 0;
         case 1:
-        case 2: code = wing_input_length(r, &value); break;
-        case 3: code = wing_input_skip(r, 4); break;
-        case 4: code = wing_input_skip(r, 8); break;
-        case 5: code = skip_string(r); break;
+        case 2:
+            code = wing_input_length(r, &value);
+            break;
+        case 3:
+            code = wing_input_skip(r, 4);
+            break;
+        case 4:
+            code = wing_input_skip(r, 8);
+            break;
+        case 5:
+            code = skip_string(r);
+            break;
         default:
             return wing_input_fail(r, WING_E_FORMAT, offset, "a module value of unknown kind %llu",
                                    (unsigned long long)opcode);
@@ -87,18 +98,23 @@ int wing_skip_module(struct wing_rdb_reader *r, bool is_aux) {
     if (!is_aux) wing_printable(&r->name, key, sizeof key);
     if (!is_aux && r->type == WING_RDB_TYPE_MODULE)
         return wing_input_fail(r, WING_E_UNSUPPORTED, offset,
-                               "key '%s' is a value of module '%s' in a form that can't be skipped", key, name);
+                               "key '%s' is a value of module '%s' in a form that can't be skipped",
+                               key, name);
     if (!is_aux && r->refuse & WING_RDB_REFUSE_MODULES)
-        return wing_input_fail(r, WING_E_UNSUPPORTED, offset, "key '%s' is a value of module '%s'", key, name);
+        return wing_input_fail(r, WING_E_UNSUPPORTED, offset, "key '%s' is a value of module '%s'",
+                               key, name);
     if (is_aux && r->refuse & WING_RDB_REFUSE_MODULE_AUX)
         return wing_input_fail(r, WING_E_UNSUPPORTED, offset, "data of module '%s'", name);
     if (is_aux) { /* when: before or after the keys, itself as a module value */
-        if ((code = wing_input_length(r, &ignored)) < 0 || (code = wing_input_length(r, &ignored)) < 0)
+        if ((code = wing_input_length(r, &ignored)) < 0 ||
+            (code = wing_input_length(r, &ignored)) < 0)
             return code;
     }
     if ((code = skip_module_values(r)) < 0) return code;
-    if (is_aux) wing_note(r, "skipped data of module '%s'", name);
-    else wing_note(r, "skipped key '%s', a value of module '%s'", key, name);
+    if (is_aux)
+        wing_note(r, "skipped data of module '%s'", name);
+    else
+        wing_note(r, "skipped key '%s', a value of module '%s'", key, name);
     return 0;
 }
 
@@ -115,7 +131,8 @@ int wing_skip_function(struct wing_rdb_reader *r, bool is_pre_ga) {
     if (line) text.size = (size_t)(line - text.bytes);
     wing_printable(&text, shown, sizeof shown);
     if (is_pre_ga) {
-        if ((code = skip_string(r)) < 0 || (code = wing_input_length(r, &described)) < 0) return code;
+        if ((code = skip_string(r)) < 0 || (code = wing_input_length(r, &described)) < 0)
+            return code;
         if (described && (code = skip_string(r)) < 0) return code;
         if ((code = skip_string(r)) < 0) return code;
     }
@@ -129,6 +146,7 @@ int wing_skip_slot_info(struct wing_rdb_reader *r) {
     if ((code = wing_input_length(r, &slot)) < 0 || (code = wing_input_length(r, &keys)) < 0 ||
         (code = wing_input_length(r, &expires)) < 0)
         return code;
-    wing_note(r, "skipped sizes of slot %llu: %llu keys", (unsigned long long)slot, (unsigned long long)keys);
+    wing_note(r, "skipped sizes of slot %llu: %llu keys", (unsigned long long)slot,
+              (unsigned long long)keys);
     return 0;
 }

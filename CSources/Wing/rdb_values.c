@@ -29,9 +29,10 @@ static inline bool put_short_integer(struct wing_rdb_writer *w, int64_t value) {
 
 /*
  * When to try LZF. Data that doesn't compress comes in crowds (pictures, ciphertext), so after
- * LZF_PATIENCE failures in a row among values of about one size, values pass by untried: 1, 2, 4, … up to
- * LZF_PAUSE_MAX between two tries. The first success brings back trying each. A try costs roughly
- * ten times what writing the value costs, so 1 in 256 is well within the 10 % that it may cost.
+ * LZF_PATIENCE failures in a row among values of about one size, values pass by untried: 1, 2, 4, …
+ * up to LZF_PAUSE_MAX between two tries. The first success brings back trying each. A try costs
+ * roughly ten times what writing the value costs, so 1 in 256 is well within the 10 % that it may
+ * cost.
  */
 #define LZF_PATIENCE 8
 #define LZF_PAUSE_MAX 256
@@ -48,7 +49,9 @@ static void lzf_tried(struct lzf_luck *luck, bool helped) {
     } else if (luck->failures < LZF_PATIENCE) {
         luck->failures++;
     } else {
-        luck->pause = luck->pause == 0 ? 1 : luck->pause < LZF_PAUSE_MAX ? (uint16_t)(2 * luck->pause) : LZF_PAUSE_MAX;
+        luck->pause = luck->pause == 0              ? 1
+                      : luck->pause < LZF_PAUSE_MAX ? (uint16_t)(2 * luck->pause)
+                                                    : LZF_PAUSE_MAX;
         luck->waiting = luck->pause;
     }
 }
@@ -78,7 +81,8 @@ void wing_rdb_write_blob(struct wing_rdb_writer *w, const void *bytes, size_t si
 
 void wing_rdb_write_string(struct wing_rdb_writer *w, const void *bytes, size_t size) {
     int64_t value;
-    if (size <= 11 && wing_text_to_integer(bytes, size, &value) && put_short_integer(w, value)) return;
+    if (size <= 11 && wing_text_to_integer(bytes, size, &value) && put_short_integer(w, value))
+        return;
     wing_rdb_write_blob(w, bytes, size);
 }
 
@@ -103,19 +107,25 @@ void wing_rdb_write_listpack(struct wing_rdb_writer *w, const void *lp) {
     uint8_t *zl = wing_output_scratch(w, &w->packed, bound);
     if (!zl) return;
     ssize_t size = wing_ziplist_from_listpack(lp, zl, bound);
-    if (size < 0) output_fail(w, (int)size);
-    else wing_rdb_write_blob(w, zl, (size_t)size);
+    if (size < 0)
+        output_fail(w, (int)size);
+    else
+        wing_rdb_write_blob(w, zl, (size_t)size);
 }
 
-void wing_rdb_write_list_node(struct wing_rdb_writer *w, const void *lp) { wing_rdb_write_listpack(w, lp); }
+void wing_rdb_write_list_node(struct wing_rdb_writer *w, const void *lp) {
+    wing_rdb_write_listpack(w, lp);
+}
 
 void wing_rdb_write_list_plain(struct wing_rdb_writer *w, const void *bytes, size_t size) {
     size_t bound = wing_ziplist_single_bound(size);
     uint8_t *zl = wing_output_scratch(w, &w->packed, bound);
     if (!zl) return;
     ssize_t made = wing_ziplist_from_string(bytes, size, zl, bound);
-    if (made < 0) output_fail(w, (int)made);
-    else wing_rdb_write_blob(w, zl, (size_t)made);
+    if (made < 0)
+        output_fail(w, (int)made);
+    else
+        wing_rdb_write_blob(w, zl, (size_t)made);
 }
 
 /* Streams. An id in key form is a 16-byte string, in a list of pending entries 16 bytes alone. */
@@ -134,7 +144,8 @@ void wing_rdb_write_stream_node(struct wing_rdb_writer *w, struct wing_stream_id
     wing_rdb_write_blob(w, lp, size);
 }
 
-void wing_rdb_write_stream_meta(struct wing_rdb_writer *w, uint64_t length, struct wing_stream_id last_id) {
+void wing_rdb_write_stream_meta(struct wing_rdb_writer *w, uint64_t length,
+                                struct wing_stream_id last_id) {
     uint8_t *p = output_room(w, 27);
     output_to(w, put_length(put_length(put_length(p, length), last_id.ms), last_id.seq));
 }
@@ -146,8 +157,8 @@ void wing_rdb_write_stream_group(struct wing_rdb_writer *w, const void *name, si
     output_to(w, put_length(put_length(p, last_id.ms), last_id.seq));
 }
 
-void wing_rdb_write_stream_pending(struct wing_rdb_writer *w, struct wing_stream_id id, int64_t delivered_ms,
-                                   uint64_t deliveries) {
+void wing_rdb_write_stream_pending(struct wing_rdb_writer *w, struct wing_stream_id id,
+                                   int64_t delivered_ms, uint64_t deliveries) {
     uint8_t *p = put_id(output_room(w, 33), id);
     store_le64(p, (uint64_t)delivered_ms);
     output_to(w, put_length(p + 8, deliveries));

@@ -2,10 +2,12 @@
 /* What goes around the values: header, aux fields, keys, end, DUMP. See rdb_writer.h, rdb.h. */
 #include "rdb_output.h"
 
-void wing_rdb_write_header(struct wing_rdb_writer *w) { output_bytes(w, "REDIS0009", 9); }
+void wing_rdb_write_header(struct wing_rdb_writer *w) {
+    output_bytes(w, "REDIS0009", 9);
+}
 
-void wing_rdb_write_aux(struct wing_rdb_writer *w, const void *name, size_t name_size, const void *value,
-                        size_t value_size) {
+void wing_rdb_write_aux(struct wing_rdb_writer *w, const void *name, size_t name_size,
+                        const void *value, size_t value_size) {
     uint8_t *p = output_room(w, 1);
     *p = WING_RDB_OPCODE_AUX;
     output_to(w, p + 1);
@@ -45,7 +47,8 @@ void wing_rdb_write_end(struct wing_rdb_writer *w) {
 }
 
 /* Framing counts in no checksum: it is put after all before it was summed, and called summed. */
-static void write_framing(struct wing_rdb_writer *w, const char *before, const char *mark, const char *after) {
+static void write_framing(struct wing_rdb_writer *w, const char *before, const char *mark,
+                          const char *after) {
     uint8_t *p = output_room(w, ROOM / 2);
     wing_output_sum(w);
     memcpy(p, before, strlen(before));
@@ -61,10 +64,12 @@ void wing_rdb_write_mark_begin(struct wing_rdb_writer *w, const char *mark) {
     write_framing(w, "$EOF:", mark, "\r\n");
 }
 
-void wing_rdb_write_mark_end(struct wing_rdb_writer *w, const char *mark) { write_framing(w, "", mark, ""); }
+void wing_rdb_write_mark_end(struct wing_rdb_writer *w, const char *mark) {
+    write_framing(w, "", mark, "");
+}
 
-void wing_rdb_write_key(struct wing_rdb_writer *w, enum wing_rdb_type type, const void *key, size_t size,
-                        int64_t expiry_ms, int64_t idle_s, int freq) {
+void wing_rdb_write_key(struct wing_rdb_writer *w, enum wing_rdb_type type, const void *key,
+                        size_t size, int64_t expiry_ms, int64_t idle_s, int freq) {
     uint8_t *p = output_room(w, 32);
     if (expiry_ms != -1) {
         *p = WING_RDB_OPCODE_EXPIRETIME_MS;
@@ -84,8 +89,9 @@ void wing_rdb_write_key(struct wing_rdb_writer *w, enum wing_rdb_type type, cons
     wing_rdb_write_string(w, key, size);
 }
 
-void wing_rdb_write_string_key(struct wing_rdb_writer *w, const void *key, size_t size, int64_t expiry_ms,
-                               int64_t idle_s, int freq, const void *value, size_t value_size) {
+void wing_rdb_write_string_key(struct wing_rdb_writer *w, const void *key, size_t size,
+                               int64_t expiry_ms, int64_t idle_s, int freq, const void *value,
+                               size_t value_size) {
     wing_rdb_write_key(w, WING_RDB_TYPE_STRING, key, size, expiry_ms, idle_s, freq);
     wing_rdb_write_string(w, value, value_size);
 }

@@ -4,7 +4,8 @@
  *
  *     node      count · deleted · field count · fields · 0 · entry*
  *     entry     flags (1 deleted, 2 the node's own fields) · ms - node's ms · seq - node's seq
- *               · [field count · (field · value)*] or values · number of the entry's items before this
+ *               · [field count · (field · value)*] or values · number of the entry's items before
+ * this
  *
  * Whoever walks a node counts on these numbers, so they are checked where the bytes come in.
  */
@@ -50,7 +51,8 @@ static int take_entry(struct walk *w, int64_t shared_fields, bool *deleted) {
         items = 3 + fields;
     } else {
         if ((code = take_integer(w, &fields, "an entry has no field count")) < 0) return code;
-        if (fields < 0 || fields > INT32_MAX) return broken(w, "impossible field count in an entry");
+        if (fields < 0 || fields > INT32_MAX)
+            return broken(w, "impossible field count in an entry");
         items = 4 + 2 * fields;
     }
     if ((code = skip(w, flags & 2 ? fields : 2 * fields, "an entry ends within its fields")) < 0 ||
@@ -79,8 +81,10 @@ int wing_stream_node_validate(const void *lp, size_t size, struct wing_fault *fa
     while (w.at != 0) {
         bool gone = false;
         if ((code = take_entry(&w, fields, &gone)) < 0) return code;
-        if (gone) deleted--;
-        else valid--;
+        if (gone)
+            deleted--;
+        else
+            valid--;
     }
     if (valid != 0 || deleted != 0) return broken(&w, "entry counts are wrong");
     return 0;

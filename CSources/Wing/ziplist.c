@@ -3,7 +3,9 @@
 #include "bytes.h"
 
 /* Size of an entry's "previous size" field. */
-static inline size_t previous_field(const uint8_t *p) { return p[0] < 254 ? 1 : 5; }
+static inline size_t previous_field(const uint8_t *p) {
+    return p[0] < 254 ? 1 : 5;
+}
 
 /* Bytes of the head (after the previous size): 0 for no valid head. */
 static inline size_t head_size(uint8_t b) {
@@ -26,22 +28,27 @@ int wing_ziplist_validate(const void *zl, size_t size, uint64_t *count, struct w
     if (size < WING_ZIPLIST_EMPTY)
         return fault_at(fault, WING_E_FORMAT, 0, "a ziplist of %zu bytes", size);
     if (load_le32(p) != size)
-        return fault_at(fault, WING_E_FORMAT, 0, "ziplist says %u bytes, has %zu", load_le32(p), size);
+        return fault_at(fault, WING_E_FORMAT, 0, "ziplist says %u bytes, has %zu", load_le32(p),
+                        size);
     size_t at = WING_ZIPLIST_HEADER, last = size - 1, previous = 0, tail = at;
     uint64_t seen = 0;
     while (at < last) {
         size_t field = previous_field(p + at);
         if (field + 1 > last - at)
-            return fault_at(fault, WING_E_FORMAT, at, "entry head runs past the end of the ziplist");
+            return fault_at(fault, WING_E_FORMAT, at,
+                            "entry head runs past the end of the ziplist");
         size_t said = field == 1 ? p[at] : load_le32(p + at + 1);
         if (p[at] == 255 || said != previous)
-            return fault_at(fault, WING_E_FORMAT, at, "previous entry has %zu bytes, not %zu", previous, said);
+            return fault_at(fault, WING_E_FORMAT, at, "previous entry has %zu bytes, not %zu",
+                            previous, said);
         const uint8_t *head = p + at + field;
         size_t heads = head_size(head[0]);
         if (heads == 0)
-            return fault_at(fault, WING_E_FORMAT, at + field, "no ziplist entry has head 0x%02x", head[0]);
+            return fault_at(fault, WING_E_FORMAT, at + field, "no ziplist entry has head 0x%02x",
+                            head[0]);
         if (heads > last - at - field)
-            return fault_at(fault, WING_E_FORMAT, at, "entry head runs past the end of the ziplist");
+            return fault_at(fault, WING_E_FORMAT, at,
+                            "entry head runs past the end of the ziplist");
         size_t data = data_size(head);
         if (data > last - at - field - heads)
             return fault_at(fault, WING_E_FORMAT, at + field,
@@ -52,13 +59,15 @@ int wing_ziplist_validate(const void *zl, size_t size, uint64_t *count, struct w
         seen++;
     }
     if (p[last] != 0xFF)
-        return fault_at(fault, WING_E_FORMAT, last, "ziplist ends in byte 0x%02x, not 0xff", p[last]);
+        return fault_at(fault, WING_E_FORMAT, last, "ziplist ends in byte 0x%02x, not 0xff",
+                        p[last]);
     if (load_le32(p + 4) != tail)
-        return fault_at(fault, WING_E_FORMAT, 4, "ziplist says its last entry is at %u, it is at %zu",
-                        load_le32(p + 4), tail);
+        return fault_at(fault, WING_E_FORMAT, 4,
+                        "ziplist says its last entry is at %u, it is at %zu", load_le32(p + 4),
+                        tail);
     if (load_le16(p + 8) != 0xFFFF && load_le16(p + 8) != seen)
-        return fault_at(fault, WING_E_FORMAT, 8, "ziplist says %u entries, has %llu", load_le16(p + 8),
-                        (unsigned long long)seen);
+        return fault_at(fault, WING_E_FORMAT, 8, "ziplist says %u entries, has %llu",
+                        load_le16(p + 8), (unsigned long long)seen);
     if (count) *count = seen;
     return 0;
 }
@@ -99,7 +108,9 @@ void wing_ziplist_get(const void *zl, size_t at, struct wing_packed_entry *entry
 
 /* The worst case is a two-byte listpack integer that needs three (previous size, head, int8); a
  * five-byte previous size comes only after 254 bytes or more, which pay for it. */
-size_t wing_ziplist_bound(size_t size) { return size + size / 2 + 32; }
+size_t wing_ziplist_bound(size_t size) {
+    return size + size / 2 + 32;
+}
 
 /* Head of a text of `size` bytes; returns its size. */
 static size_t put_text_head(uint8_t *out, size_t size) {
@@ -194,7 +205,9 @@ ssize_t wing_ziplist_from_listpack(const void *lp, void *out, size_t capacity) {
     return close_ziplist(zl, end, tail, count);
 }
 
-size_t wing_ziplist_single_bound(size_t size) { return WING_ZIPLIST_EMPTY + ENTRY_EXTRA + size; }
+size_t wing_ziplist_single_bound(size_t size) {
+    return WING_ZIPLIST_EMPTY + ENTRY_EXTRA + size;
+}
 
 ssize_t wing_ziplist_from_string(const void *bytes, size_t size, void *out, size_t capacity) {
     uint8_t *zl = out;
@@ -206,8 +219,11 @@ ssize_t wing_ziplist_from_string(const void *bytes, size_t size, void *out, size
     return close_ziplist(zl, end + size, WING_ZIPLIST_HEADER, 1);
 }
 
-/* A field and a value of a zipmap without bytes, 3 bytes, become 4; a text of 4096 bytes gains 5. */
-size_t wing_listpack_bound(size_t size) { return size + size / 2 + 32; }
+/* A field and a value of a zipmap without bytes, 3 bytes, become 4; a text of 4096 bytes gains 5.
+ */
+size_t wing_listpack_bound(size_t size) {
+    return size + size / 2 + 32;
+}
 
 /* Append `entry`, text that spells an integer as an integer, as every listpack has it. */
 static bool append(uint8_t *lp, size_t *end, size_t capacity, struct wing_packed_entry entry) {

@@ -2,8 +2,10 @@
 /* Zipmaps, the small hashes of Redis before 2.6: see ziplist.h for the format. */
 #include "bytes.h"
 
-/* A text of a zipmap at *at: its place and size, or false when it runs past `last`, the end byte. */
-static bool take(const uint8_t *p, size_t last, bool is_value, size_t *at, struct wing_packed_entry *entry) {
+/* A text of a zipmap at *at: its place and size, or false when it runs past `last`, the end byte.
+ */
+static bool take(const uint8_t *p, size_t last, bool is_value, size_t *at,
+                 struct wing_packed_entry *entry) {
     size_t place = *at, field = p[place] < 254 ? 1 : 5, spare = 0;
     if (p[place] == 255 || field + is_value > last - place) return false;
     size_t size = field == 1 ? p[place] : load_le32(p + place + 1);
@@ -24,11 +26,13 @@ int wing_zipmap_validate(const void *zm, size_t size, uint64_t *count, struct wi
     while (at < last) {
         size_t start = at;
         if (!take(p, last, false, &at, &entry) || at >= last || !take(p, last, true, &at, &entry))
-            return fault_at(fault, WING_E_FORMAT, start, "a field or its value runs past the end of the zipmap");
+            return fault_at(fault, WING_E_FORMAT, start,
+                            "a field or its value runs past the end of the zipmap");
         seen++;
     }
     if (p[last] != 0xFF)
-        return fault_at(fault, WING_E_FORMAT, last, "zipmap ends in byte 0x%02x, not 0xff", p[last]);
+        return fault_at(fault, WING_E_FORMAT, last, "zipmap ends in byte 0x%02x, not 0xff",
+                        p[last]);
     if (p[0] < 254 && p[0] != seen)
         return fault_at(fault, WING_E_FORMAT, 0, "zipmap says %u fields, has %llu", p[0],
                         (unsigned long long)seen);

@@ -13,31 +13,44 @@ static void mix(struct copy *c, const void *bytes, size_t size) {
     c->counts->bytes += size;
 }
 
-static void mix_number(struct copy *c, uint64_t number) { mix(c, &number, sizeof number); }
-static void mix_text(struct copy *c, const struct wing_rdb_text *text) { mix(c, text->bytes, text->size); }
+static void mix_number(struct copy *c, uint64_t number) {
+    mix(c, &number, sizeof number);
+}
+static void mix_text(struct copy *c, const struct wing_rdb_text *text) {
+    mix(c, text->bytes, text->size);
+}
 
 static int write_type(const struct wing_rdb_item *item) {
     switch (item->type) {
-    case WING_RDB_TYPE_ZSET: return WING_RDB_TYPE_ZSET_2;
+    case WING_RDB_TYPE_ZSET:
+        return WING_RDB_TYPE_ZSET_2;
     case WING_RDB_TYPE_HASH_ZIPMAP:
-    case WING_RDB_TYPE_HASH_LISTPACK: return WING_RDB_TYPE_HASH_ZIPLIST;
+    case WING_RDB_TYPE_HASH_LISTPACK:
+        return WING_RDB_TYPE_HASH_ZIPLIST;
     case WING_RDB_TYPE_LIST:
     case WING_RDB_TYPE_LIST_ZIPLIST:
-    case WING_RDB_TYPE_LIST_QUICKLIST_2: return WING_RDB_TYPE_LIST_QUICKLIST;
-    case WING_RDB_TYPE_ZSET_LISTPACK: return WING_RDB_TYPE_ZSET_ZIPLIST;
-    case WING_RDB_TYPE_SET_LISTPACK: return WING_RDB_TYPE_SET;
+    case WING_RDB_TYPE_LIST_QUICKLIST_2:
+        return WING_RDB_TYPE_LIST_QUICKLIST;
+    case WING_RDB_TYPE_ZSET_LISTPACK:
+        return WING_RDB_TYPE_ZSET_ZIPLIST;
+    case WING_RDB_TYPE_SET_LISTPACK:
+        return WING_RDB_TYPE_SET;
     case WING_RDB_TYPE_STREAM_LISTPACKS_2:
-    case WING_RDB_TYPE_STREAM_LISTPACKS_3: return WING_RDB_TYPE_STREAM_LISTPACKS;
+    case WING_RDB_TYPE_STREAM_LISTPACKS_3:
+        return WING_RDB_TYPE_STREAM_LISTPACKS;
     default:
-        return item->type >= WING_RDB_TYPE_HASH_METADATA_PRE_GA ? WING_RDB_TYPE_HASH : (int)item->type;
+        return item->type >= WING_RDB_TYPE_HASH_METADATA_PRE_GA ? WING_RDB_TYPE_HASH
+                                                                : (int)item->type;
     }
 }
 
 static void copy_string(struct copy *c, const struct wing_rdb_text *text) {
     mix_text(c, text);
     if (!c->w) return;
-    if (text->is_integer) wing_rdb_write_integer(c->w, text->integer);
-    else wing_rdb_write_string(c->w, text->bytes, text->size);
+    if (text->is_integer)
+        wing_rdb_write_integer(c->w, text->integer);
+    else
+        wing_rdb_write_string(c->w, text->bytes, text->size);
 }
 
 static void copy_members(struct copy *c, const struct wing_rdb_part *part) {
@@ -47,12 +60,15 @@ static void copy_members(struct copy *c, const struct wing_rdb_part *part) {
     for (size_t at = wing_listpack_first(lp); at != 0; at = wing_listpack_next(lp, at)) {
         struct wing_packed_entry entry;
         wing_listpack_get(lp, at, &entry);
-        if (entry.bytes) wing_rdb_write_string(c->w, entry.bytes, entry.size);
-        else wing_rdb_write_integer(c->w, entry.integer);
+        if (entry.bytes)
+            wing_rdb_write_string(c->w, entry.bytes, entry.size);
+        else
+            wing_rdb_write_integer(c->w, entry.integer);
     }
 }
 
-static void copy_listpack(struct copy *c, const struct wing_rdb_item *item, const struct wing_rdb_part *part) {
+static void copy_listpack(struct copy *c, const struct wing_rdb_item *item,
+                          const struct wing_rdb_part *part) {
     mix_text(c, &part->text);
     mix_number(c, part->entries);
     if (item->value == WING_RDB_VALUE_SET) {
@@ -94,23 +110,29 @@ static void write_stream(struct copy *c, const struct stream *s) {
             break;
         case WING_RDB_PART_STREAM_GROUP:
             wing_rdb_write_stream_group(c->w, s->texts[i], part->text.size, part->id);
-            while (i + 1 + follow < s->count && s->parts[i + 1 + follow].kind == WING_RDB_PART_STREAM_PENDING) follow++;
+            while (i + 1 + follow < s->count &&
+                   s->parts[i + 1 + follow].kind == WING_RDB_PART_STREAM_PENDING)
+                follow++;
             wing_rdb_write_count(c->w, follow);
             announces_consumers = follow == 0;
             break;
         case WING_RDB_PART_STREAM_PENDING:
             wing_rdb_write_stream_pending(c->w, part->id, part->time_ms, part->deliveries);
-            announces_consumers = i + 1 == s->count || s->parts[i + 1].kind != WING_RDB_PART_STREAM_PENDING;
+            announces_consumers =
+                i + 1 == s->count || s->parts[i + 1].kind != WING_RDB_PART_STREAM_PENDING;
             break;
         case WING_RDB_PART_STREAM_CONSUMER:
             wing_rdb_write_stream_consumer(c->w, s->texts[i], part->text.size, part->time_ms);
-            while (i + 1 + follow < s->count && s->parts[i + 1 + follow].kind == WING_RDB_PART_STREAM_CONSUMER_PENDING) follow++;
+            while (i + 1 + follow < s->count &&
+                   s->parts[i + 1 + follow].kind == WING_RDB_PART_STREAM_CONSUMER_PENDING)
+                follow++;
             wing_rdb_write_count(c->w, follow);
             break;
         case WING_RDB_PART_STREAM_CONSUMER_PENDING:
             wing_rdb_write_stream_consumer_pending(c->w, part->id);
             break;
-        default: break;
+        default:
+            break;
         }
         if (!announces_consumers) continue;
         for (size_t k = i + 1; k < s->count && s->parts[k].kind != WING_RDB_PART_STREAM_GROUP; k++)
@@ -120,7 +142,8 @@ static void write_stream(struct copy *c, const struct stream *s) {
 }
 
 static void gather(struct copy *c, struct stream *s, const struct wing_rdb_part *part) {
-    bool has_text = part->kind == WING_RDB_PART_STREAM_NODE || part->kind == WING_RDB_PART_STREAM_GROUP ||
+    bool has_text = part->kind == WING_RDB_PART_STREAM_NODE ||
+                    part->kind == WING_RDB_PART_STREAM_GROUP ||
                     part->kind == WING_RDB_PART_STREAM_CONSUMER;
     mix_number(c, (uint64_t)part->kind);
     if (part->kind != WING_RDB_PART_STREAM_CONSUMER) {
@@ -147,7 +170,8 @@ static int copy_stream(struct copy *c) {
     while ((code = wing_rdb_reader_part(c->r, &part)) == 0 && part.kind != WING_RDB_PART_END)
         gather(c, s, &part);
     if (code == 0 && c->w) write_stream(c, s);
-    for (size_t i = 0; i < s->count; i++) free(s->texts[i]);
+    for (size_t i = 0; i < s->count; i++)
+        free(s->texts[i]);
     free(s);
     return code;
 }
@@ -156,15 +180,18 @@ static int copy_value(struct copy *c, const struct wing_rdb_item *item) {
     struct wing_rdb_part part;
     int code;
     if (item->value == WING_RDB_VALUE_STREAM) return copy_stream(c);
-    bool counted = item->type != WING_RDB_TYPE_STRING && write_type(item) != WING_RDB_TYPE_SET_INTSET &&
-                   write_type(item) != WING_RDB_TYPE_HASH_ZIPLIST &&
-                   write_type(item) != WING_RDB_TYPE_ZSET_ZIPLIST &&
-                   item->type != WING_RDB_TYPE_SET_LISTPACK && item->type != WING_RDB_TYPE_LIST_ZIPLIST;
+    bool counted =
+        item->type != WING_RDB_TYPE_STRING && write_type(item) != WING_RDB_TYPE_SET_INTSET &&
+        write_type(item) != WING_RDB_TYPE_HASH_ZIPLIST &&
+        write_type(item) != WING_RDB_TYPE_ZSET_ZIPLIST &&
+        item->type != WING_RDB_TYPE_SET_LISTPACK && item->type != WING_RDB_TYPE_LIST_ZIPLIST;
     if (counted && c->w) wing_rdb_write_count(c->w, item->elements);
     while ((code = wing_rdb_reader_part(c->r, &part)) == 0 && part.kind != WING_RDB_PART_END) {
         c->counts->parts++;
         switch (part.kind) {
-        case WING_RDB_PART_STRING: copy_string(c, &part.text); break;
+        case WING_RDB_PART_STRING:
+            copy_string(c, &part.text);
+            break;
         case WING_RDB_PART_ELEMENT:
             if (item->value == WING_RDB_VALUE_LIST) {
                 mix_text(c, &part.text);
@@ -173,7 +200,9 @@ static int copy_value(struct copy *c, const struct wing_rdb_item *item) {
                 copy_string(c, &part.text);
             }
             break;
-        case WING_RDB_PART_LISTPACK: copy_listpack(c, item, &part); break;
+        case WING_RDB_PART_LISTPACK:
+            copy_listpack(c, item, &part);
+            break;
         case WING_RDB_PART_INTSET:
             mix_text(c, &part.text);
             if (c->w) wing_rdb_write_blob(c->w, part.text.bytes, part.text.size);
@@ -187,7 +216,8 @@ static int copy_value(struct copy *c, const struct wing_rdb_item *item) {
             mix(c, &part.score, sizeof part.score);
             if (c->w) wing_rdb_write_score(c->w, part.score);
             break;
-        default: break;
+        default:
+            break;
         }
     }
     return code;
@@ -200,7 +230,9 @@ static int copy_item(struct copy *c, const struct wing_rdb_item *item) {
         if (w) wing_rdb_write_header(w);
         return 0;
     case WING_RDB_ITEM_AUX:
-        if (w) wing_rdb_write_aux(w, item->name.bytes, item->name.size, item->text.bytes, item->text.size);
+        if (w)
+            wing_rdb_write_aux(w, item->name.bytes, item->name.size, item->text.bytes,
+                               item->text.size);
         return 0;
     case WING_RDB_ITEM_SELECTDB:
         mix_number(c, item->database);
@@ -215,10 +247,12 @@ static int copy_item(struct copy *c, const struct wing_rdb_item *item) {
         mix_number(c, (uint64_t)item->expiry_ms);
         mix_number(c, (uint64_t)item->value);
         if (w)
-            wing_rdb_write_key(w, (enum wing_rdb_type)write_type(item), item->name.bytes, item->name.size,
-                               item->expiry_ms, item->idle_s, item->freq);
+            wing_rdb_write_key(w, (enum wing_rdb_type)write_type(item), item->name.bytes,
+                               item->name.size, item->expiry_ms, item->idle_s, item->freq);
         return copy_value(c, item);
-    case WING_RDB_ITEM_NOTE: c->counts->notes++; return 0;
+    case WING_RDB_ITEM_NOTE:
+        c->counts->notes++;
+        return 0;
     case WING_RDB_ITEM_END:
         if (w) wing_rdb_write_end(w);
         return 0;
@@ -233,7 +267,8 @@ int rdb_copy(struct wing_rdb_reader *r, struct wing_rdb_writer *w, struct copy_c
     int code;
     *c.counts = (struct copy_counts){0};
     do {
-        if ((code = wing_rdb_reader_next(r, &item)) < 0 || (code = copy_item(&c, &item)) < 0) return code;
+        if ((code = wing_rdb_reader_next(r, &item)) < 0 || (code = copy_item(&c, &item)) < 0)
+            return code;
     } while (item.kind != WING_RDB_ITEM_END);
     return 0;
 }

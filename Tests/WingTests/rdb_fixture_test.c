@@ -79,7 +79,8 @@ TEST(rdb_reads_the_same_in_any_pieces) {
             struct wing_rdb_reader_options options = {.buffer_size = windows[k % 6]};
             r = wing_rdb_reader_open_source(next_drops, &t, &options);
             int code = rdb_copy(r, NULL, &pieces);
-            if (code < 0) printf("window %zu: %s\n", windows[k % 6], wing_rdb_reader_fault(r)->text);
+            if (code < 0)
+                printf("window %zu: %s\n", windows[k % 6], wing_rdb_reader_fault(r)->text);
             CHECK_EQUAL(code, 0);
             CHECK_EQUAL(pieces.hash, whole.hash);
             CHECK_EQUAL(pieces.parts, whole.parts);

@@ -14,7 +14,8 @@ extern "C" {
 
 #define WING_INTSET_HEADER 8
 
-/** Check width, count against `size`, and strict ascending order.  0, or WING_E_FORMAT and *fault. */
+/** Check width, count against `size`, and strict ascending order.  0, or WING_E_FORMAT and *fault.
+ */
 int wing_intset_validate(const void *set, size_t size, uint64_t *count, struct wing_fault *fault);
 /** Integers in a validated intset. */
 uint32_t wing_intset_count(const void *set);

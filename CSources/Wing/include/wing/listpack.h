@@ -2,10 +2,10 @@
 /**
  * Listpacks: strings and integers in one block of bytes, walkable from both ends (Redis 7 form).
  *
- *     total size (4, little-endian) · entry count (2, little-endian, 65535: walk to know) · entries · 0xFF
- *     entry     head · data · back length: size of head and data, 7 bits a byte, last byte lowest
- *     head      0xxxxxxx int 0…127 · 10xxxxxx string < 64 · 110xxxxx+1 int13 · 1110xxxx+1 string < 4096
- *               · 0xF0 string, 4-byte length · 0xF1 int16 · 0xF2 int24 · 0xF3 int32 · 0xF4 int64
+ *     total size (4, little-endian) · entry count (2, little-endian, 65535: walk to know) · entries
+ * · 0xFF entry     head · data · back length: size of head and data, 7 bits a byte, last byte
+ * lowest head      0xxxxxxx int 0…127 · 10xxxxxx string < 64 · 110xxxxx+1 int13 · 1110xxxx+1 string
+ * < 4096 · 0xF0 string, 4-byte length · 0xF1 int16 · 0xF2 int24 · 0xF3 int32 · 0xF4 int64
  *
  *     for (size_t at = wing_listpack_first(lp); at != 0; at = wing_listpack_next(lp, at))
  *         wing_listpack_get(lp, at, &entry);
@@ -55,10 +55,12 @@ void wing_listpack_get(const void *lp, size_t at, struct wing_packed_entry *entr
 size_t wing_listpack_entry_bound(size_t size);
 /** Write one entry (as it is: text stays text) at `out`; returns its size. */
 size_t wing_listpack_put(uint8_t *out, const struct wing_packed_entry *entry);
-/** Write header and end byte around entries that lie from lp + 6 up to lp + end; returns the size. */
+/** Write header and end byte around entries that lie from lp + 6 up to lp + end; returns the size.
+ */
 size_t wing_listpack_close(uint8_t *lp, size_t end, uint64_t count);
 
-/** The integer that `size` bytes of text spell exactly (no sign '+', no leading zero), or false (0). */
+/** The integer that `size` bytes of text spell exactly (no sign '+', no leading zero), or false
+ * (0). */
 int wing_text_to_integer(const void *text, size_t size, int64_t *integer);
 /** Decimal text of `integer`; `out` has room for 20 bytes; returns its size, no NUL. */
 size_t wing_integer_to_text(int64_t integer, void *out);

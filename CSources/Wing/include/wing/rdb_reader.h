@@ -7,11 +7,9 @@
  *     struct wing_rdb_part part;
  *     while ((code = wing_rdb_reader_next(r, &item)) == 0 && item.kind != WING_RDB_ITEM_END)
  *         if (item.kind == WING_RDB_ITEM_KEY)
- *             while ((code = wing_rdb_reader_part(r, &part)) == 0 && part.kind != WING_RDB_PART_END)
- *                 use(&item, &part);
- *     if (code < 0)
- *         report(wing_rdb_reader_fault(r));   // code, offset, text
- *     wing_rdb_reader_free(r);
+ *             while ((code = wing_rdb_reader_part(r, &part)) == 0 && part.kind !=
+ * WING_RDB_PART_END) use(&item, &part); if (code < 0) report(wing_rdb_reader_fault(r));   // code,
+ * offset, text wing_rdb_reader_free(r);
  *
  * What lies in the file as ziplist, zipmap or listpack comes as a listpack, whole and validated.
  * Left to the caller: duplicate fields or members, order and scores of packed sorted sets, empty
@@ -55,11 +53,12 @@ struct wing_rdb_reader_options {
 typedef ssize_t (*wing_source)(void *context, void *out, size_t capacity);
 
 /**
- * A reader over `fd` in blocking mode (a timeout, SO_RCVTIMEO, comes out as -EAGAIN), which stays the
- * caller's. It may read past the end of the RDB: see wing_rdb_reader_trail.
- * Returns NULL when memory is short. options NULL: defaults.
+ * A reader over `fd` in blocking mode (a timeout, SO_RCVTIMEO, comes out as -EAGAIN), which stays
+ * the caller's. It may read past the end of the RDB: see wing_rdb_reader_trail. Returns NULL when
+ * memory is short. options NULL: defaults.
  */
-struct wing_rdb_reader *wing_rdb_reader_open_fd(int fd, const struct wing_rdb_reader_options *options);
+struct wing_rdb_reader *wing_rdb_reader_open_fd(int fd,
+                                                const struct wing_rdb_reader_options *options);
 /** A reader over `size` bytes, which must outlive it. */
 struct wing_rdb_reader *wing_rdb_reader_open_memory(const void *bytes, size_t size,
                                                     const struct wing_rdb_reader_options *options);
@@ -113,24 +112,26 @@ struct wing_rdb_item {
 /**
  * The next item. Parts of the last value that weren't pulled are skipped (and checked).
  * Returns   0; or < 0, for good: WING_E_END, WING_E_FORMAT, WING_E_CHECKSUM, WING_E_VERSION,
- *           WING_E_UNSUPPORTED, WING_E_NOMEM, or what the source returned. See wing_rdb_reader_fault.
- *           After END again END.
+ *           WING_E_UNSUPPORTED, WING_E_NOMEM, or what the source returned. See
+ * wing_rdb_reader_fault. After END again END.
  */
 int wing_rdb_reader_next(struct wing_rdb_reader *r, struct wing_rdb_item *item);
 
 enum wing_rdb_part_kind {
     WING_RDB_PART_END,      /**< the value is complete */
     WING_RDB_PART_STRING,   /**< text: the string value, is_integer when the file has it as one */
-    WING_RDB_PART_LISTPACK, /**< text: a list's next node, or all of a hash, zset or set; `entries` */
+    WING_RDB_PART_LISTPACK, /**< text: a list's next node, or all of a hash, zset or set; `entries`
+                             */
     WING_RDB_PART_INTSET,   /**< text: all of a set; `entries` */
     WING_RDB_PART_ELEMENT,  /**< text: a list's or set's next element */
     WING_RDB_PART_FIELD,    /**< text: the field; other: its value */
     WING_RDB_PART_MEMBER,   /**< text: the member; score (never NaN) */
-    /* A stream: nodes, meta, then each group with its pending, its consumers each with their pending. */
-    WING_RDB_PART_STREAM_NODE,             /**< id; text: a listpack, validated as a node; `entries` */
-    WING_RDB_PART_STREAM_META,             /**< length, id (last), first_id, max_deleted_id, entries_added */
-    WING_RDB_PART_STREAM_GROUP,            /**< text: name; id: last delivered; entries_read */
-    WING_RDB_PART_STREAM_PENDING,          /**< id; time_ms: last delivery; deliveries */
+    /* A stream: nodes, meta, then each group with its pending, its consumers each with their
+       pending. */
+    WING_RDB_PART_STREAM_NODE,    /**< id; text: a listpack, validated as a node; `entries` */
+    WING_RDB_PART_STREAM_META,    /**< length, id (last), first_id, max_deleted_id, entries_added */
+    WING_RDB_PART_STREAM_GROUP,   /**< text: name; id: last delivered; entries_read */
+    WING_RDB_PART_STREAM_PENDING, /**< id; time_ms: last delivery; deliveries */
     WING_RDB_PART_STREAM_CONSUMER,         /**< text: name; time_ms: last seen; active_ms */
     WING_RDB_PART_STREAM_CONSUMER_PENDING, /**< id: one of the group's pending, now owned */
 };

@@ -12,8 +12,8 @@
  *     wing_rdb_writer_free(w);
  *
  * Errors stick: the writer keeps the first, further calls do nothing, finish returns it; so write_
- * functions return nothing. The order and the counts are the caller's: what was announced must come.
- * Bytes passed in are copied or written before the call returns. A size is in bytes.
+ * functions return nothing. The order and the counts are the caller's: what was announced must
+ * come. Bytes passed in are copied or written before the call returns. A size is in bytes.
  *
  * Functions here, where they say nothing else: Threads: object. Fork: child (malloc is used for
  * scratch space that grows; a writer made before the fork works in the child, on its copy).
@@ -33,11 +33,12 @@ struct wing_rdb_writer;
 
 /** All zero is a fine set of defaults: 256 KiB buffer, no compression, no checksum. */
 struct wing_rdb_writer_options {
-    size_t buffer_size;  /**< bytes gathered before they go out; 0: 256 KiB (memory: the first reservation) */
-    bool compression;    /**< LZF for strings over 20 bytes where that saves 4 or more, as Redis */
-    bool checksum;       /**< CRC64 at the end; 0 is written instead when off */
-    /** Descriptor only: each so many bytes start writing them to the disk and wait for those before,
-     * so that the fsync at the end finds little to do (Redis: 32 MiB); 0: never. */
+    size_t buffer_size; /**< bytes gathered before they go out; 0: 256 KiB (memory: the first
+                           reservation) */
+    bool compression;   /**< LZF for strings over 20 bytes where that saves 4 or more, as Redis */
+    bool checksum;      /**< CRC64 at the end; 0 is written instead when off */
+    /** Descriptor only: each so many bytes start writing them to the disk and wait for those
+     * before, so that the fsync at the end finds little to do (Redis: 32 MiB); 0: never. */
     uint64_t sync_bytes;
 };
 
@@ -48,7 +49,8 @@ typedef int (*wing_sink)(void *context, const void *bytes, size_t size);
  * A writer over `fd` (file, pipe, socket in blocking mode), which stays the caller's.
  * Returns NULL when memory is short.  Free with wing_rdb_writer_free.
  */
-struct wing_rdb_writer *wing_rdb_writer_open_fd(int fd, const struct wing_rdb_writer_options *options);
+struct wing_rdb_writer *wing_rdb_writer_open_fd(int fd,
+                                                const struct wing_rdb_writer_options *options);
 /** A writer into memory of its own; see wing_rdb_writer_memory. */
 struct wing_rdb_writer *wing_rdb_writer_open_memory(const struct wing_rdb_writer_options *options);
 /** A writer that hands its bytes to `sink`, in order, in pieces of any size. */

@@ -23,8 +23,9 @@ extern "C" {
 #define WING_ZIPLIST_EMPTY 11
 
 /**
- * Check all of a ziplist: header, every entry inside the block, previous sizes and last offset right.
- * Returns    0 and *count (NULL: not wanted), or WING_E_FORMAT with *fault set (NULL: not wanted).
+ * Check all of a ziplist: header, every entry inside the block, previous sizes and last offset
+ * right. Returns    0 and *count (NULL: not wanted), or WING_E_FORMAT with *fault set (NULL: not
+ * wanted).
  */
 int wing_ziplist_validate(const void *zl, size_t size, uint64_t *count, struct wing_fault *fault);
 /** Offset of the first entry of a validated ziplist, 0 when there is none. */
