@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// A whole data set: numbered databases on one heap. What a loader builds beside the one in service
+// takes its place by an exchange of contents; the databases themselves stay, for clients hold them.
+
+import Memory
+
+/// Databases and the heap they share. The heap goes with it.
+public final class Keyspace {
+    public private(set) var heap = Heap()
+    public let databases: [Database]
+
+    public init(databases count: Int) {
+        let heap = heap
+        databases = (0..<count).map { Database(index: $0, heap: heap) }
+    }
+
+    deinit { heap.destroy() }
+
+    /// Keys in all databases.
+    public var count: Int { databases.reduce(0) { $0 + $1.count } }
+
+    /// Forgets everything at once. The old heap is returned: `destroy` it, on any thread.
+    public func dropAll() -> Heap {
+        let old = heap
+        heap = Heap()
+        for database in databases { database.restart(heap) }
+        return old
+    }
+
+    /// Exchanges what two data sets hold, of as many databases each.
+    public func swapContents(with other: Keyspace) {
+        swap(&heap, &other.heap)
+        for (mine, theirs) in zip(databases, other.databases) { mine.swapContents(with: theirs) }
+    }
+
+    /// Exchanges what two of the databases hold.
+    public func swapDatabases(_ first: Int, _ second: Int) {
+        if first != second { databases[first].swapContents(with: databases[second]) }
+    }
+}
+
+extension Database {
+    func restart(_ heap: Heap) {
+        self.heap = heap
+        keys = .create(heap)
+        volatileKeys = .create(heap)
+        averageTTL = 0
+        expiryCursor = 0
+    }
+
+    func swapContents(with other: Database) {
+        swap(&heap, &other.heap)
+        swap(&keys, &other.keys)
+        swap(&volatileKeys, &other.volatileKeys)
+        swap(&averageTTL, &other.averageTTL)
+        swap(&expiryCursor, &other.expiryCursor)
+    }
+}

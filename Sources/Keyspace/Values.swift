@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What every kind of value must offer, in one place: to be freed, measured and copied. The files of
+// the types add their lines to these switches.
+
+import Memory
+import Platform
+
+/// Containers, by kind. Strings held in their entry have none and never come here.
+public enum Values {
+    /// Gives back the container and everything it holds.
+    public static func free(_ kind: ValueKind, _ container: Address, _ heap: Heap) {
+        switch kind {
+        case .stringInteger, .stringInline: break
+        case .stringRaw: RawString(container).free(heap)
+        case .listQuick: break
+        case .setInteger, .setTable: break
+        case .hashPacked, .hashTable: break
+        case .sortedSetPacked, .sortedSetSkip: break
+        case .stream: break
+        }
+    }
+
+    /// Bytes that the container takes; collections look at `samples` elements (0: all) and scale up.
+    public static func memory(
+        _ kind: ValueKind, _ container: Address, _ heap: Heap, samples: Int
+    ) -> Int {
+        switch kind {
+        case .stringInteger, .stringInline: 0
+        case .stringRaw: Heap.rounded(RawString(container).size)
+        case .listQuick: 0
+        case .setInteger, .setTable: 0
+        case .hashPacked, .hashTable: 0
+        case .sortedSetPacked, .sortedSetSkip: 0
+        case .stream: 0
+        }
+    }
+
+    /// A second container with the same contents, on the same heap.
+    public static func copy(_ kind: ValueKind, _ container: Address, _ heap: Heap) -> Address {
+        switch kind {
+        case .stringInteger, .stringInline: .null
+        case .stringRaw: RawString(container).copy(heap)
+        case .listQuick: .null
+        case .setInteger, .setTable: .null
+        case .hashPacked, .hashTable: .null
+        case .sortedSetPacked, .sortedSetSkip: .null
+        case .stream: .null
+        }
+    }
+
+    /// How many steps it takes to free the container: what decides whether that may be put off.
+    public static func freeEffort(_ kind: ValueKind, _ container: Address) -> Int {
+        switch kind {
+        case .stringInteger, .stringInline, .stringRaw: 1
+        case .listQuick: 1
+        case .setInteger, .setTable: 1
+        case .hashPacked, .hashTable: 1
+        case .sortedSetPacked, .sortedSetSkip: 1
+        case .stream: 1
+        }
+    }
+}
+
+/// The container of a string too long for its entry: 8 bytes count, 8 bytes capacity, the bytes.
+@safe
+public struct RawString {
+    public let address: Address
+
+    @inlinable @inline(__always)
+    public init(_ address: Address) { self.address = address }
+
+    public static func create(count: Int, capacity: Int, _ heap: Heap) -> RawString {
+        let block = heap.allocate(16 + capacity)
+        block.store(count)
+        block.store(Heap.rounded(16 + capacity) - 16, at: 8)
+        return RawString(block)
+    }
+
+    @inlinable public var count: Int { address.load(Int.self) }
+    @inlinable public var capacity: Int { address.load(Int.self, at: 8) }
+    @inlinable public var size: Int { 16 + capacity }
+    @inlinable public var start: Address { address + 16 }
+    @inlinable public var bytes: Bytes { Bytes(start: start, count: count) }
+
+    /// The same string with room for `count` bytes, which becomes its length; the new ones are zero.
+    /// A string that grows gets twice what it asks for, from 1 MiB on 1 MiB more.
+    func resized(to count: Int, _ heap: Heap) -> RawString {
+        let old = self.count
+        var string = self
+        if count > capacity {
+            let room = count < 1 << 20 ? count * 2 : count + 1 << 20
+            let moved = heap.resize(address, from: size, to: 16 + room)
+            moved.store(Heap.rounded(16 + room) - 16, at: 8)
+            string = RawString(moved)
+        }
+        if count > old { (string.start + old).fill(0, count: count - old) }
+        string.address.store(count)
+        return string
+    }
+
+    func copy(_ heap: Heap) -> Address {
+        let fresh = Self.create(count: count, capacity: count, heap)
+        fresh.start.copy(from: bytes)
+        return fresh.address
+    }
+
+    func free(_ heap: Heap) { heap.free(address, size) }
+}
