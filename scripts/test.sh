@@ -39,7 +39,8 @@ if [ -f Tests/WingTests/Makefile ]; then
 fi
 
 echo "--- Interop tests"
-.venv/bin/python -m pytest Tests/Interop -q --tb=short -p no:cacheprovider ${PYTEST_ARGS:-} 2>&1 |
+# The tests wait for servers more than they compute: more workers than cores.
+.venv/bin/python -m pytest -c Tests/Interop/pytest.ini Tests/Interop -q -n "${PYTEST_WORKERS:-4}" ${PYTEST_ARGS:-} 2>&1 |
     tee "$logs/interop"
 status=${PIPESTATUS[0]}
 bad=$(($(last "$logs/interop" failed) + $(last "$logs/interop" 'errors?')))

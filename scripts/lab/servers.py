@@ -69,9 +69,10 @@ class Server:
         self.options = {
             "port": self.port, "bind": "127.0.0.1", "dir": directory, "save": "", "daemonize": "no",
         }
-        # The stand-in for Redwing may be a stock Redis 7, which guards DEBUG by a directive.
+        # The stand-in for Redwing may be a stock Redis 7, which guards DEBUG and `dir` by directives.
         if os.path.basename(self.binary).startswith("redis"):
             self.options["enable-debug-command"] = "yes"
+            self.options["enable-protected-configs"] = "yes"
         self.options.update(options or {})
         self.arguments = list(arguments)
         self.process = None
