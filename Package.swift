@@ -41,7 +41,7 @@ let package = Package(
     ],
     targets: [
         .target(
-            name: "Wing", path: "CSources/Wing", cSettings: cRules,
+            name: "Wing", path: "CSources/Wing", exclude: ["Makefile"], cSettings: cRules,
             linkerSettings: [.linkedLibrary("lz4"), .linkedLibrary("z")]),
         .target(
             name: "Platform", path: "CSources/Platform", cSettings: cRules,
