@@ -15,8 +15,8 @@
 //             8   8       count
 //             16  4       levels in use
 //             24  8       state of the level generator
-//             32  8       free for the owner: the index by member
-//             40  …       the head: a node without score and member, of all 32 levels
+//             32  32      free for the owner: the header of the index by member
+//             64  …       the head: a node without score and member, of all 32 levels
 
 import Memory
 
@@ -88,7 +88,7 @@ struct SkipList {
 
     static let maximumLevels = 32
     static let ownerOffset = 32
-    private static let headOffset = 40
+    private static let headOffset = 64
     static let size = headOffset + SkipNode.size(levels: maximumLevels, member: 0)
 
     static func make(in heap: Heap) -> SkipList {

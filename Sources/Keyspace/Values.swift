@@ -14,9 +14,9 @@ public enum Values {
         case .stringInteger, .stringInline: break
         case .stringRaw: RawString(container).free(heap)
         case .listQuick: break
-        case .setInteger, .setTable: break
+        case .setInteger, .setTable: SetValue.free(kind, container, in: heap)
         case .hashPacked, .hashTable: break
-        case .sortedSetPacked, .sortedSetSkip: break
+        case .sortedSetPacked, .sortedSetSkip: SortedSet.free(kind, container, in: heap)
         case .stream: break
         }
     }
@@ -29,9 +29,10 @@ public enum Values {
         case .stringInteger, .stringInline: 0
         case .stringRaw: Heap.rounded(RawString(container).size)
         case .listQuick: 0
-        case .setInteger, .setTable: 0
+        case .setInteger, .setTable: SetValue.memory(kind, container, samples: samples)
         case .hashPacked, .hashTable: 0
-        case .sortedSetPacked, .sortedSetSkip: 0
+        case .sortedSetPacked, .sortedSetSkip:
+            SortedSet.memory(kind, container, samples: samples)
         case .stream: 0
         }
     }
@@ -42,9 +43,9 @@ public enum Values {
         case .stringInteger, .stringInline: .null
         case .stringRaw: RawString(container).copy(heap)
         case .listQuick: .null
-        case .setInteger, .setTable: .null
+        case .setInteger, .setTable: SetValue.copy(kind, container, to: heap)
         case .hashPacked, .hashTable: .null
-        case .sortedSetPacked, .sortedSetSkip: .null
+        case .sortedSetPacked, .sortedSetSkip: SortedSet.copy(kind, container, to: heap)
         case .stream: .null
         }
     }
@@ -54,9 +55,11 @@ public enum Values {
         switch kind {
         case .stringInteger, .stringInline, .stringRaw: 1
         case .listQuick: 1
-        case .setInteger, .setTable: 1
+        case .setInteger: 1
+        case .setTable: HashTable<SetMember>(container).count
         case .hashPacked, .hashTable: 1
-        case .sortedSetPacked, .sortedSetSkip: 1
+        case .sortedSetPacked: 1
+        case .sortedSetSkip: SkipList(container).count
         case .stream: 1
         }
     }
