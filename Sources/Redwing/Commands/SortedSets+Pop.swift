@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Taking the first or last elements of a sorted set, and showing random ones.
+
+import Keyspace
+import Memory
+import RESP
+
+extension CommandTable {
+    static func sortedSetPops() -> [Command] {
+        let one = (1, 1, 1)
+        return [
+            Command("zpopmin", -2, "write fast", keys: one, "sortedset") {
+                SortedSets.pop($0, .minimum)
+            },
+            Command("zpopmax", -2, "write fast", keys: one, "sortedset") {
+                SortedSets.pop($0, .maximum)
+            },
+            Command("bzpopmin", -3, "write noscript fast", keys: (1, -2, 1), "sortedset blocking") {
+                SortedSets.blockingPop($0, .minimum)
+            },
+            Command("bzpopmax", -3, "write noscript fast", keys: (1, -2, 1), "sortedset blocking") {
+                SortedSets.blockingPop($0, .maximum)
+            },
+            Command("zrandmember", -2, "readonly random", keys: one, "sortedset", SortedSets.random),
+        ]
+    }
+}
+
+/// The end of a sorted set that a pop takes from.
+enum PopEnd {
+    case minimum, maximum
+
+    var event: StaticString { self == .minimum ? "zpopmin" : "zpopmax" }
+    var command: StaticString { self == .minimum ? "ZPOPMIN" : "ZPOPMAX" }
+}
+
+extension SortedSets {
+    static func pop(_ client: Client, _ end: PopEnd) {
+        if client.count > 3 { return client.syntaxError() }
+        var wanted: Int64 = 1
+        if client.count == 3 {
+            guard let count = client.integer(2) else { return }
+            if count <= 0 { return client.reply.array(0) }
+            wanted = count
+        }
+        let key = client[1]
+        guard let entry = client.lookupWrite(key) else { return client.reply.array(0) }
+        guard client.check(entry, is: .sortedSet) else { return }
+        var set = SortedSet(entry, in: client.database)
+        let ranks = popped(set, end, wanted)
+        // With a count, RESP3 has an array of pairs.
+        let pairs = client.count == 3 && client.reply.version == 3
+        client.reply.array(ranks.count * (pairs ? 1 : 2))
+        set.forEach(in: ranks, reversed: end == .maximum) { member, score in
+            if pairs { client.reply.array(2) }
+            client.reply.bulk(member)
+            client.reply.double(score)
+        }
+        remove(ranks, from: &set, key, client, end)
+    }
+
+    /// Pops from the first key that has something, or waits for one.
+    static func blockingPop(_ client: Client, _ end: PopEnd) {
+        guard let milliseconds = client.blockingTimeout(client.count - 1) else { return }
+        let isRetry = client.flags.contains(.retrying)
+        for index in 1..<(client.count - 1) {
+            let key = client[index]
+            guard let entry = client.lookupWrite(key) else { continue }
+            if entry.type != .sortedSet {
+                // Who waits already goes on waiting when a key of another type appears.
+                if isRetry { continue }
+                return client.wrongType()
+            }
+            var set = SortedSet(entry, in: client.database)
+            let ranks = popped(set, end, 1)
+            client.reply.array(3)
+            client.reply.bulk(key)
+            set.forEach(in: ranks) { member, score in
+                client.reply.bulk(member)
+                client.reply.double(score)
+            }
+            client.propagateInstead([Bytes(end.command), key])
+            return remove(ranks, from: &set, key, client, end)
+        }
+        if !client.mayBlock { return client.reply.nullArray() }
+        client.block(on: (1..<(client.count - 1)).map { client[$0] }, milliseconds: milliseconds)
+    }
+
+    private static func popped(_ set: SortedSet, _ end: PopEnd, _ wanted: Int64) -> Range<Int> {
+        let count = Int(min(wanted, Int64(set.count)))
+        return end == .minimum ? 0..<count : (set.count - count)..<set.count
+    }
+
+    private static func remove(
+        _ ranks: Range<Int>, from set: inout SortedSet, _ key: Bytes, _ client: Client, _ end: PopEnd
+    ) {
+        set.remove(ranks: ranks)
+        client.changed(key, .sortedSet, end.event, dirty: ranks.count)
+        if set.count == 0 { client.deleteEmptied(key) }
+    }
+
+    // MARK: ZRANDMEMBER
+
+    static func random(_ client: Client) {
+        if client.count > 2 { return randomMany(client) }
+        guard let entry = client.lookupRead(client[1]) else { return client.reply.null() }
+        guard client.check(entry, is: .sortedSet) else { return }
+        SortedSet(entry, in: client.database).random { member, _ in client.reply.bulk(member) }
+    }
+
+    private static func randomMany(_ client: Client) {
+        guard let wanted = client.integer(2, in: -Int64.max...Int64.max) else { return }
+        let withScores = client.count == 4 && client.word(3, is: "withscores")
+        if client.count > 4 || (client.count == 4 && !withScores) { return client.syntaxError() }
+        if withScores && (wanted < -Int64.max / 2 || wanted > Int64.max / 2) {
+            return client.reply.error("ERR value is out of range")
+        }
+        guard let entry = client.lookupRead(client[1]) else { return client.reply.array(0) }
+        guard client.check(entry, is: .sortedSet) else { return }
+        let set = SortedSet(entry, in: client.database)
+        let pairs = withScores && client.reply.version == 3
+        let each = withScores && !pairs ? 2 : 1
+        let show = { (member: Member, score: Double) in
+            if pairs { client.reply.array(2) }
+            client.reply.bulk(member)
+            if withScores { client.reply.double(score) }
+        }
+        if wanted < 0 {
+            client.reply.array(Int(-wanted) * each)
+            for _ in 0..<(-wanted) { set.random(show) }
+            return
+        }
+        let count = min(Int(wanted), set.count)
+        client.reply.array(count * each)
+        drawRanks(count, of: set.count) { set.forEach(in: $0..<($0 + 1), show) }
+    }
+
+    /// `wanted` different ranks below `count`, each choice as likely as any other.
+    private static func drawRanks(_ wanted: Int, of count: Int, _ body: (Int) -> Void) {
+        if wanted > count / 4 {
+            var left = wanted
+            for rank in 0..<count where Chance.below(count - rank) < left {
+                body(rank)
+                left -= 1
+            }
+            return
+        }
+        var seen: Set<Int> = []
+        while seen.count < wanted {
+            let rank = Chance.below(count)
+            if seen.insert(rank).inserted { body(rank) }
+        }
+    }
+}
