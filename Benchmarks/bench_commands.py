@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Part two (issue 4): each test of redis-benchmark, one by one, with and without a pipeline.
+
+CPU a request is the server's own, user and system, all its threads, from the scheduler's counters;
+requests a second depend on the load generator too, which shares the machine.
+"""
+
+import csv
+import glob
+import subprocess
+
+from lab.servers import Farm
+
+TESTS = ["ping_mbulk", "set", "get", "incr", "lpush", "rpush", "lpop", "rpop", "sadd", "hset", "spop",
+         "zadd", "zpopmin", "lrange_100", "lrange_300", "lrange_500", "lrange_600", "mset"]
+BARRED = {"get", "set", "incr", "lpush", "lpop", "sadd", "hset", "zadd", "mset"}
+# Pipeline depth → (requests at scale 1, bar of the nine, bar of all others).
+DEPTHS = {1: (200_000, 0.9, 1.0), 16: (2_000_000, 0.55, 1.0)}
+
+
+def run(report, gen, arguments):
+    with Farm() as farm:
+        servers = {kind: farm.start(kind) for kind in ("redis", "redwing")}
+        for depth, (requests, bar, other_bar) in DEPTHS.items():
+            for test in TESTS:
+                if arguments.only not in test:
+                    continue
+                count = max(2000, int(requests * arguments.scale))
+                if test.startswith("lrange"):
+                    count = max(1000, count // 20)
+                both = {kind: best(server, test, depth, count, arguments.repeat)
+                        for kind, server in servers.items()}
+                subject = f"P{depth}"
+                report.add(subject, f"{test} CPU a request", "us", both["redis"][0],
+                           both["redwing"][0], bar if test in BARRED else other_bar)
+                report.add(subject, f"{test} requests a second", "1/s", both["redis"][1],
+                           both["redwing"][1])
+        for server in servers.values():
+            server.call("FLUSHALL")
+
+
+def best(server, test, depth, count, repeat):
+    runs = [measure(server, test, depth, count) for _ in range(repeat)]
+    return min(run[0] for run in runs), max(run[1] for run in runs)
+
+
+def measure(server, test, depth, count):
+    server.call("FLUSHALL")
+    if test in ("lpop", "rpop", "spop", "zpopmin"):
+        # Something to pop, made outside of the measurement.
+        maker = {"spop": "sadd", "zpopmin": "zadd"}.get(test, "lpush")
+        benchmark(server, maker, 16, count)
+    before = cpu_s(server)
+    done, rate = benchmark(server, test, depth, count)
+    return (cpu_s(server) - before) * 1e6 / done, rate
+
+
+def benchmark(server, test, depth, count):
+    done = subprocess.run(
+        ["redis-benchmark", "-p", str(server.port), "-t", test, "-n", str(count), "-c", "50",
+         "-P", str(depth), "-r", "100000", "--csv"], capture_output=True, text=True, check=True)
+    rows = [row for row in csv.reader(done.stdout.splitlines()) if len(row) > 1 and row[0] != "test"]
+    # lrange fills its list first, by an lpush of as many.
+    return count * len(rows), float(rows[-1][1])
+
+
+def cpu_s(server):
+    """CPU seconds of all the server's threads, to the nanosecond."""
+    total = 0
+    for path in glob.glob(f"/proc/{server.process.pid}/task/*/schedstat"):
+        with open(path) as file:
+            total += int(file.read().split()[0])
+    return total / 1e9
