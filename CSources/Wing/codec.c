@@ -49,7 +49,8 @@ static int clamp(int value, int low, int high) {
 
 static bool start_encoder(struct wing_codec_encoder *e, int level) {
     switch (e->codec) {
-    case WING_CODEC_NONE: return true;
+    case WING_CODEC_NONE:
+        return true;
     case WING_CODEC_LZ4:
         e->preferences.frameInfo.blockSizeID = LZ4F_max256KB;
         e->preferences.frameInfo.contentChecksumFlag = LZ4F_contentChecksumEnabled;
@@ -64,16 +65,17 @@ static bool start_encoder(struct wing_codec_encoder *e, int level) {
         }
         e->capacity = PIECE_SIZE;
         break;
-    case WING_CODEC_AUTO: return false;
+    case WING_CODEC_AUTO:
+        return false;
     }
     e->out = malloc(e->capacity);
     return e->out != NULL;
 }
 
-struct wing_codec_encoder *
-wing_codec_encoder_create(enum wing_codec codec, int level,
-                          int (*emit)(void *context, const void *bytes, size_t size),
-                          void *context) {
+struct wing_codec_encoder *wing_codec_encoder_create(enum wing_codec codec, int level,
+                                                     int (*emit)(void *context, const void *bytes,
+                                                                 size_t size),
+                                                     void *context) {
     struct wing_codec_encoder *e = calloc(1, sizeof *e);
     if (e == NULL) return NULL;
     e->codec = codec;
@@ -148,10 +150,13 @@ int wing_codec_encoder_write(void *encoder, const void *bytes, size_t size) {
     if (e->error == 0 && e->finished) e->error = -EINVAL;
     if (e->error != 0) return e->error;
     switch (e->codec) {
-    case WING_CODEC_LZ4: return e->error = write_lz4(e, bytes, size);
-    case WING_CODEC_GZIP: return e->error = write_gzip(e, bytes, size);
+    case WING_CODEC_LZ4:
+        return e->error = write_lz4(e, bytes, size);
+    case WING_CODEC_GZIP:
+        return e->error = write_gzip(e, bytes, size);
     case WING_CODEC_NONE:
-    case WING_CODEC_AUTO: break;
+    case WING_CODEC_AUTO:
+        break;
     }
     return e->error = emit(e, bytes, size);
 }
@@ -225,8 +230,8 @@ static int lz4_error(size_t code) {
 static int gzip_error(const z_stream *stream, int code) {
     if (code == Z_MEM_ERROR) return WING_E_NOMEM;
     const char *text = stream->msg != NULL ? stream->msg : "";
-    bool is_trailer = strcmp(text, "incorrect data check") == 0 ||
-                      strcmp(text, "incorrect length check") == 0;
+    bool is_trailer =
+        strcmp(text, "incorrect data check") == 0 || strcmp(text, "incorrect length check") == 0;
     return is_trailer ? WING_E_CHECKSUM : WING_E_FORMAT;
 }
 
@@ -305,10 +310,10 @@ struct wing_codec_reader {
     unsigned char buffer[READER_BUFFER_SIZE];
 };
 
-struct wing_codec_reader *
-wing_codec_reader_create(enum wing_codec codec,
-                         ssize_t (*pull)(void *context, void *out, size_t capacity),
-                         void *context) {
+struct wing_codec_reader *wing_codec_reader_create(enum wing_codec codec,
+                                                   ssize_t (*pull)(void *context, void *out,
+                                                                   size_t capacity),
+                                                   void *context) {
     struct wing_codec_reader *r = calloc(1, sizeof *r);
     if (r == NULL) return NULL;
     r->codec = codec;
@@ -366,6 +371,10 @@ ssize_t wing_codec_reader_read(void *reader, void *out, size_t capacity) {
     }
 }
 
-enum wing_codec wing_codec_reader_codec(const struct wing_codec_reader *r) { return r->codec; }
+enum wing_codec wing_codec_reader_codec(const struct wing_codec_reader *r) {
+    return r->codec;
+}
 
-uint64_t wing_codec_reader_pulled(const struct wing_codec_reader *r) { return r->pulled; }
+uint64_t wing_codec_reader_pulled(const struct wing_codec_reader *r) {
+    return r->pulled;
+}

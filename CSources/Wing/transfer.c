@@ -25,7 +25,9 @@ enum {
     INNER_PIPE_SIZE = 1 << 20, /* the most an unprivileged process may ask for by default */
 };
 
-static size_t clamp_limit(size_t limit) { return limit < INT32_MAX ? limit : INT32_MAX; }
+static size_t clamp_limit(size_t limit) {
+    return limit < INT32_MAX ? limit : INT32_MAX;
+}
 
 ssize_t wing_transfer_send(int socket, int source, uint64_t *offset, size_t limit) {
     off_t position = (off_t)*offset;
@@ -112,7 +114,8 @@ static void end_sink(struct sink *sink, int error) {
 
 void wing_transfer_fan_free(struct wing_transfer_fan *fan) {
     if (fan == NULL) return;
-    for (size_t i = 0; i < fan->count; i++) end_sink(&fan->sinks[i], -ECANCELED);
+    for (size_t i = 0; i < fan->count; i++)
+        end_sink(&fan->sinks[i], -ECANCELED);
     free(fan->sinks);
     free(fan);
 }
@@ -141,7 +144,9 @@ const struct wing_transfer_sink *wing_transfer_fan_sink(const struct wing_transf
     return index < fan->count ? &fan->sinks[index].state : NULL;
 }
 
-static bool lives(const struct sink *sink) { return sink->state.error == 0; }
+static bool lives(const struct sink *sink) {
+    return sink->state.error == 0;
+}
 
 int wing_transfer_fan_wants_source(const struct wing_transfer_fan *fan) {
     bool any = false;

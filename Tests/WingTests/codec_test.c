@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* LZ4 frames and gzip: our own round trips, both ways with the `lz4` and `gzip` commands, damage. */
+/* LZ4 frames and gzip: our own round trips, both ways with the `lz4` and `gzip` commands, damage.
+ */
 #include <errno.h>
 #include <unistd.h>
 
@@ -94,7 +95,8 @@ TEST(codec_round_trips) {
     for (size_t c = 0; c < 3; c++) {
         for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
             struct bytes input = make_input(sizes[i], i);
-            struct bytes packed = encode(codecs[c], c == 1 && i % 3 == 0 ? 4 : 0, input, chunks[i % 3]);
+            struct bytes packed =
+                encode(codecs[c], c == 1 && i % 3 == 0 ? 4 : 0, input, chunks[i % 3]);
             if (codecs[c] != WING_CODEC_NONE) {
                 CHECK_EQUAL(wing_codec_detect(packed.at, packed.count), codecs[c]);
             }
@@ -181,7 +183,8 @@ TEST(codec_bomb_fills_the_buffer_and_waits) {
     for (size_t c = 1; c < 3; c++) {
         struct wing_codec_encoder *e = wing_codec_encoder_create(codecs[c], 0, emit, &packed);
         packed.count = 0;
-        for (int i = 0; i < 64; i++) wing_codec_encoder_write(e, zeros, 1 << 20);
+        for (int i = 0; i < 64; i++)
+            wing_codec_encoder_write(e, zeros, 1 << 20);
         CHECK_EQUAL(wing_codec_encoder_finish(e), 0);
         wing_codec_encoder_free(e);
         CHECK(packed.count < (1 << 20));
@@ -235,13 +238,17 @@ static struct bytes load(const char *path) {
     struct bytes b = {0};
     char buffer[4096];
     FILE *file = fopen(path, "rb");
-    for (size_t n; file != NULL && (n = fread(buffer, 1, sizeof buffer, file)) > 0;) emit(&b, buffer, n);
+    for (size_t n; file != NULL && (n = fread(buffer, 1, sizeof buffer, file)) > 0;)
+        emit(&b, buffer, n);
     if (file != NULL) fclose(file);
     return b;
 }
 
 TEST(codec_speaks_with_lz4_and_gzip) {
-    static const struct { enum wing_codec codec; const char *unpack, *pack; } rows[] = {
+    static const struct {
+        enum wing_codec codec;
+        const char *unpack, *pack;
+    } rows[] = {
         {WING_CODEC_LZ4, "lz4 -dcq <p >b", "lz4 -cq <a >p"},
         {WING_CODEC_LZ4, "lz4 -dcq <p >b", "lz4 -9 -B7 -BD -cqq <a >p 2>e"},
         {WING_CODEC_GZIP, "gunzip -c <p >b", "gzip -c <a >p"},

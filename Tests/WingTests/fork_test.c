@@ -25,7 +25,8 @@ static int wait_for_end(struct wing_fork_child *child, struct wing_fork_message 
     struct pollfd ended = {.fd = child->pidfd, .events = POLLIN};
     CHECK_EQUAL(poll(&ended, 1, 10000), 1);
     memset(message, 0, sizeof *message);
-    while (wing_fork_read(child->report, message) == 1) continue;
+    while (wing_fork_read(child->report, message) == 1)
+        continue;
     CHECK_EQUAL(wing_fork_read(child->report, message), WING_E_END);
     CHECK_EQUAL(wing_fork_reap(child, end), 1);
     CHECK_EQUAL(wing_fork_reap(child, end), -ECHILD);
@@ -41,8 +42,9 @@ static int count_to(void *context, struct wing_fork_report *report) {
 }
 
 TEST(fork_reports_the_result) {
-    static const struct { int result, exit_code; } rows[] = {
-        {0, 0}, {7, 7}, {-ENOSPC, WING_FORK_EXIT_FAILED}};
+    static const struct {
+        int result, exit_code;
+    } rows[] = {{0, 0}, {7, 7}, {-ENOSPC, WING_FORK_EXIT_FAILED}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct wing_fork_child child;
         struct wing_fork_message message;
@@ -96,7 +98,9 @@ TEST(fork_progress_arrives_and_sigusr1_ends_quietly) {
     CHECK_EQUAL(end.signal, SIGKILL);
 }
 
-static void on_signal(int signal) { (void)signal; }
+static void on_signal(int signal) {
+    (void)signal;
+}
 
 struct surroundings {
     int kept, closed, high;
@@ -178,7 +182,8 @@ static int write_memory(void *context, struct wing_fork_report *report) {
 static int read_memory(void *context, struct wing_fork_report *report) {
     (void)report;
     unsigned sum = 0;
-    for (size_t i = 0; i < BILL; i += 64) sum += ((volatile unsigned char *)context)[i];
+    for (size_t i = 0; i < BILL; i += 64)
+        sum += ((volatile unsigned char *)context)[i];
     return sum == BILL / 64 ? 0 : 1;
 }
 

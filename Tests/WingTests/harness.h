@@ -51,8 +51,7 @@ void harness_fail_equal(const char *file, int line, const char *a, const char *b
 #define CHECK_EQUAL(a, b)                                                                          \
     do {                                                                                           \
         long long value_a = (long long)(a), value_b = (long long)(b);                              \
-        if (value_a != value_b)                                                                    \
-            harness_fail_equal(__FILE__, __LINE__, #a, #b, value_a, value_b);                      \
+        if (value_a != value_b) harness_fail_equal(__FILE__, __LINE__, #a, #b, value_a, value_b);  \
     } while (0)
 
 /** The next pseudo-random number (splitmix64) of `*state`; the same on every machine. */
@@ -65,7 +64,8 @@ static inline uint64_t random_next(uint64_t *state) {
 
 static inline void random_fill(uint64_t *state, void *out, size_t length) {
     unsigned char *p = out;
-    for (size_t i = 0; i < length; i++) p[i] = (unsigned char)random_next(state);
+    for (size_t i = 0; i < length; i++)
+        p[i] = (unsigned char)random_next(state);
 }
 
 #endif

@@ -13,7 +13,8 @@ static long model_decompress(const unsigned char *in, size_t length, unsigned ch
         if (control < 32) {
             if (i + control + 1 > length) return WING_E_FORMAT;
             if (o + control + 1 > capacity) return WING_E_LIMIT;
-            for (unsigned k = 0; k <= control; k++) out[o++] = in[i++];
+            for (unsigned k = 0; k <= control; k++)
+                out[o++] = in[i++];
         } else {
             size_t count = control >> 5;
             if (i + (count == 7 ? 2 : 1) > length) return WING_E_FORMAT;
@@ -22,7 +23,8 @@ static long model_decompress(const unsigned char *in, size_t length, unsigned ch
             count += 2;
             if (distance > o) return WING_E_FORMAT;
             if (o + count > capacity) return WING_E_LIMIT;
-            for (size_t k = 0; k < count; k++, o++) out[o] = out[o - distance];
+            for (size_t k = 0; k < count; k++, o++)
+                out[o] = out[o - distance];
         }
     }
     return (long)o;
@@ -34,7 +36,9 @@ static void make_data(uint64_t *seed, int kind, unsigned char *out, size_t lengt
     size_t period = 1 + random_next(seed) % 40;
     for (size_t i = 0; i < length;) {
         switch (kind) {
-        case 0: out[i++] = (unsigned char)random_next(seed); break;
+        case 0:
+            out[i++] = (unsigned char)random_next(seed);
+            break;
         case 1: {
             unsigned char byte = (unsigned char)random_next(seed);
             for (size_t run = random_next(seed) % 700 + 1; run > 0 && i < length; run--)
@@ -43,14 +47,17 @@ static void make_data(uint64_t *seed, int kind, unsigned char *out, size_t lengt
         }
         case 2: {
             const char *word = words[random_next(seed) % 7];
-            for (; *word != 0 && i < length; word++) out[i++] = (unsigned char)*word;
+            for (; *word != 0 && i < length; word++)
+                out[i++] = (unsigned char)*word;
             break;
         }
         case 3:
             out[i] = i < period ? (unsigned char)random_next(seed) : out[i - period];
             i++;
             break;
-        default: out[i++] = (unsigned char)(random_next(seed) % 4); break;
+        default:
+            out[i++] = (unsigned char)(random_next(seed) % 4);
+            break;
         }
     }
 }
@@ -103,8 +110,9 @@ TEST(lzf_reads_what_liblzf_wrote) {
     static const unsigned char run[] = {0x01, 'a', 'a', 0xe0, 0x1b, 0x00, 0x01, 'a', 'a'};
     char out[64];
     CHECK_EQUAL(wing_lzf_decompress(run, sizeof run, out, sizeof out), 40);
-    for (int i = 0; i < 40; i++) CHECK(out[i] == 'a');
-    static const unsigned char period[] = {0x03, 'a', 'b', 'c', 'a', 0xe0,
+    for (int i = 0; i < 40; i++)
+        CHECK(out[i] == 'a');
+    static const unsigned char period[] = {0x03, 'a',  'b',  'c', 'a', 0xe0,
                                            0x0c, 0x02, 0x01, 'b', 'c'};
     CHECK_EQUAL(wing_lzf_decompress(period, sizeof period, out, sizeof out), 27);
     CHECK(memcmp(out, "abcabcabcabcabcabcabcabcabc", 27) == 0);
@@ -147,7 +155,8 @@ TEST(lzf_decompress_survives_any_input) {
             random_fill(&seed, packed, size);
         }
         size_t capacity = random_next(&seed) % 2500;
-        unsigned char *in = malloc(size), *out = malloc(capacity + 1), *model = malloc(capacity + 1);
+        unsigned char *in = malloc(size), *out = malloc(capacity + 1),
+                      *model = malloc(capacity + 1);
         memcpy(in, packed, size);
         unsigned char *exact_out = realloc(out, capacity > 0 ? capacity : 1);
         long expected = model_decompress(in, size, model, capacity);

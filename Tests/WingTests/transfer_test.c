@@ -25,7 +25,9 @@ static struct {
     int file_error;          /* for splices to a file: this errno, once */
 } faults;
 
-static void no_faults(void) { memset(&faults, 0, sizeof faults); }
+static void no_faults(void) {
+    memset(&faults, 0, sizeof faults);
+}
 
 /* Between pipes, with room and bytes known to be there, the kernel has no reason to refuse. */
 static int is_socket(int fd) {
@@ -120,8 +122,10 @@ TEST(transfer_send_resumes_at_any_byte) {
         uint64_t before = offset;
         ssize_t sent = wing_transfer_send(ends[0], file, &offset, 1 << 20);
         CHECK_EQUAL(offset, before + (sent > 0 ? (uint64_t)sent : 0));
-        if (sent == WING_E_END) CHECK_EQUAL(offset, SIZE);
-        else REQUIRE(sent >= 0);
+        if (sent == WING_E_END)
+            CHECK_EQUAL(offset, SIZE);
+        else
+            REQUIRE(sent >= 0);
         if (sent <= 0) {
             waits++;
             size_t now = drain(ends[1], got[0], have, 3001);
@@ -200,7 +204,8 @@ static void run_fan(size_t count, int one_dies) {
     for (int round = 0; round < 100000 && step >= 0; round++) {
         if (written < SIZE) {
             size_t n = 1 + random_next(&seed) % 20000;
-            ssize_t wrote = write(pipe_ends[1], data + written, n < SIZE - written ? n : SIZE - written);
+            ssize_t wrote =
+                write(pipe_ends[1], data + written, n < SIZE - written ? n : SIZE - written);
             if (wrote > 0) written += (size_t)wrote;
             if (written == SIZE) close(pipe_ends[1]);
         }

@@ -41,8 +41,8 @@ enum { WING_CODEC_DETECT_SIZE = 4 };
 
 /**
  * The container that data beginning with `length` bytes at `head` is in: WING_CODEC_LZ4 by
- * 04 22 4d 18, WING_CODEC_GZIP by 1f 8b 08, WING_CODEC_NONE otherwise (also when too few are given).
- * Threads: any. Fork: safe.
+ * 04 22 4d 18, WING_CODEC_GZIP by 1f 8b 08, WING_CODEC_NONE otherwise (also when too few are
+ * given). Threads: any. Fork: safe.
  */
 enum wing_codec wing_codec_detect(const void *head, size_t length);
 
@@ -54,14 +54,14 @@ struct wing_codec_encoder;
  * An encoder that hands its output to `emit` in pieces of up to about 260 KiB.
  * level     0 the codec's default (LZ4: fast; gzip: 6); LZ4 -10 … 12 (< 0 faster, >= 3 slow, "HC");
  *           gzip 1 … 9. Others are taken to the nearest.
- * emit      takes all `size` bytes: 0, or a negative code, which ends the encoder; `bytes` are valid
- *           during its call only.
- * Returns   the encoder, or NULL: an allocation failed, or `codec` cannot encode.
+ * emit      takes all `size` bytes: 0, or a negative code, which ends the encoder; `bytes` are
+ * valid during its call only. Returns   the encoder, or NULL: an allocation failed, or `codec`
+ * cannot encode.
  */
-struct wing_codec_encoder *
-wing_codec_encoder_create(enum wing_codec codec, int level,
-                          int (*emit)(void *context, const void *bytes, size_t size),
-                          void *context);
+struct wing_codec_encoder *wing_codec_encoder_create(enum wing_codec codec, int level,
+                                                     int (*emit)(void *context, const void *bytes,
+                                                                 size_t size),
+                                                     void *context);
 
 /** Frees the encoder; unfinished output is lost. NULL is fine. */
 void wing_codec_encoder_free(struct wing_codec_encoder *encoder);
@@ -118,8 +118,7 @@ struct wing_codec_reader;
  */
 struct wing_codec_reader *
 wing_codec_reader_create(enum wing_codec codec,
-                         ssize_t (*pull)(void *context, void *out, size_t capacity),
-                         void *context);
+                         ssize_t (*pull)(void *context, void *out, size_t capacity), void *context);
 
 /** NULL is fine. */
 void wing_codec_reader_free(struct wing_codec_reader *reader);

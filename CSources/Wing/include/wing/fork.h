@@ -39,13 +39,13 @@ enum {
 
 /** How the child is set up; all bytes zero is a valid choice. Only read during the call. */
 struct wing_fork_options {
-    const int *keep;      /**< descriptors that stay open, besides 0, 1 and 2; any order */
-    size_t keep_count;    /**< 0 … WING_FORK_KEEP_MAX */
-    int niceness;         /**< added to the parent's niceness; a refusal is ignored */
-    const char *title;    /**< what ps shows, its first 15 bytes as the command name; or NULL */
-    char *title_buffer;   /**< the memory of the parent's argv strings, overwritten in the child; or
-                               NULL: then only the command name changes */
-    size_t title_size;    /**< bytes at title_buffer */
+    const int *keep;    /**< descriptors that stay open, besides 0, 1 and 2; any order */
+    size_t keep_count;  /**< 0 … WING_FORK_KEEP_MAX */
+    int niceness;       /**< added to the parent's niceness; a refusal is ignored */
+    const char *title;  /**< what ps shows, its first 15 bytes as the command name; or NULL */
+    char *title_buffer; /**< the memory of the parent's argv strings, overwritten in the child; or
+                             NULL: then only the command name changes */
+    size_t title_size;  /**< bytes at title_buffer */
 };
 
 /** A child as its parent sees it. wing_fork_close gives the descriptors back. */

@@ -3,8 +3,8 @@
  * Moving snapshots between files, pipes and sockets without copying them through user space:
  * non-blocking, resumable at any byte, each call doing what can be done now.
  *
- *     file → socket            wing_transfer_send       one file to many replicas, each its own pace
- *     pipe → socket            wing_transfer_splice     a snapshot child's output to one replica
+ *     file → socket            wing_transfer_send       one file to many replicas, each its own
+ * pace pipe → socket            wing_transfer_splice     a snapshot child's output to one replica
  *     pipe → several sockets   wing_transfer_fan_*      the same to several, in step
  *     socket → file            wing_transfer_receive    a master's snapshot to disk
  *
