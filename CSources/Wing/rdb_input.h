@@ -27,8 +27,7 @@ enum stage {
     STAGE_INTSET,
     STAGE_ZIPLISTS,
     STAGE_NODES,
-    STAGE_FIELDS_EX, /* a listpack of (field, value, expiry) is to be read */
-    STAGE_WALK_EX,   /* and is being walked */
+    STAGE_WALK_EX, /* a listpack of (field, value, expiry) is being walked */
     STAGE_STREAM_NODES,
     STAGE_STREAM_GROUPS,
     STAGE_STREAM_PENDING,

@@ -61,7 +61,7 @@ static enum stage stage_of(enum wing_rdb_type type) {
         return STAGE_FIELDS;
     case WING_RDB_TYPE_HASH_LISTPACK_EX_PRE_GA:
     case WING_RDB_TYPE_HASH_LISTPACK_EX:
-        return STAGE_FIELDS_EX;
+        return STAGE_WALK_EX;
     case WING_RDB_TYPE_SET_INTSET:
         return STAGE_INTSET;
     case WING_RDB_TYPE_LIST_QUICKLIST:
@@ -86,6 +86,8 @@ static enum stage stage_of(enum wing_rdb_type type) {
     }
     return STAGE_NONE;
 }
+
+static int begin_walk(struct wing_rdb_reader *r);
 
 int wing_value_begin(struct wing_rdb_reader *r, enum wing_rdb_type type,
                      struct wing_rdb_item *item) {
@@ -112,6 +114,9 @@ int wing_value_begin(struct wing_rdb_reader *r, enum wing_rdb_type type,
     case STAGE_NODES:
     case STAGE_STREAM_NODES:
         code = wing_input_length(r, &r->left);
+        break;
+    case STAGE_WALK_EX:
+        code = begin_walk(r);
         break;
     default:
         break;
@@ -256,8 +261,8 @@ static int take_member(struct wing_rdb_reader *r, struct wing_rdb_part *part) {
     return 0;
 }
 
-/* The hash of 7.4 in one listpack: field, value, expiry, … It stays where it is while it is walked.
- */
+/* The hash of 7.4 in one listpack: field, value, expiry, … It stays where it is while it is
+ * walked: nothing is read meanwhile. */
 static int begin_walk(struct wing_rdb_reader *r) {
     struct wing_rdb_part block;
     uint64_t offset = input_offset(r);
@@ -270,7 +275,6 @@ static int begin_walk(struct wing_rdb_reader *r) {
     r->walk = block.text.bytes;
     r->walk_at = wing_listpack_first(r->walk);
     r->left = block.entries / 3;
-    r->stage = STAGE_WALK_EX;
     return 0;
 }
 
@@ -424,7 +428,6 @@ static int next_stage(struct wing_rdb_reader *r) {
 
 int wing_value_part(struct wing_rdb_reader *r, struct wing_rdb_part *part) {
     int code;
-    if (r->stage == STAGE_FIELDS_EX && (code = begin_walk(r)) < 0) return code;
     while (r->left == 0 && r->stage > STAGE_STREAM_GROUPS)
         if ((code = next_stage(r)) < 0) return code;
     if (r->stage == STAGE_STREAM_GROUPS)
