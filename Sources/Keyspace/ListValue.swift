@@ -235,7 +235,7 @@ public struct ListValue {
         var seen = 0
         var node = firstNode
         while !node.isNull && (samples == 0 || seen < samples) {
-            bytes += Self.pack(node).size + Self.nodeSize
+            bytes += Heap.rounded(Self.pack(node).size) + Self.nodeSize
             seen += 1
             node = Self.next(node)
         }

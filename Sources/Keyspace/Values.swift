@@ -13,9 +13,9 @@ public enum Values {
         switch kind {
         case .stringInteger, .stringInline: break
         case .stringRaw: RawString(container).free(heap)
-        case .listQuick: break
+        case .listQuick: ListValue(container).free(in: heap)
         case .setInteger, .setTable: SetValue.free(kind, container, in: heap)
-        case .hashPacked, .hashTable: break
+        case .hashPacked, .hashTable: HashValue.free(kind, container, in: heap)
         case .sortedSetPacked, .sortedSetSkip: SortedSet.free(kind, container, in: heap)
         case .stream: break
         }
@@ -28,9 +28,9 @@ public enum Values {
         switch kind {
         case .stringInteger, .stringInline: 0
         case .stringRaw: Heap.rounded(RawString(container).size)
-        case .listQuick: 0
+        case .listQuick: ListValue(container).memoryUsage(samples: samples)
         case .setInteger, .setTable: SetValue.memory(kind, container, samples: samples)
-        case .hashPacked, .hashTable: 0
+        case .hashPacked, .hashTable: HashValue.memoryUsage(kind, container, samples: samples)
         case .sortedSetPacked, .sortedSetSkip:
             SortedSet.memory(kind, container, samples: samples)
         case .stream: 0
@@ -42,9 +42,9 @@ public enum Values {
         switch kind {
         case .stringInteger, .stringInline: .null
         case .stringRaw: RawString(container).copy(heap)
-        case .listQuick: .null
+        case .listQuick: ListValue(container).copy(in: heap).address
         case .setInteger, .setTable: SetValue.copy(kind, container, to: heap)
-        case .hashPacked, .hashTable: .null
+        case .hashPacked, .hashTable: HashValue.copy(kind, container, in: heap)
         case .sortedSetPacked, .sortedSetSkip: SortedSet.copy(kind, container, to: heap)
         case .stream: .null
         }
@@ -54,10 +54,11 @@ public enum Values {
     public static func freeEffort(_ kind: ValueKind, _ container: Address) -> Int {
         switch kind {
         case .stringInteger, .stringInline, .stringRaw: 1
-        case .listQuick: 1
+        case .listQuick: ListValue(container).nodeCount
         case .setInteger: 1
         case .setTable: HashTable<SetMember>(container).count
-        case .hashPacked, .hashTable: 1
+        case .hashPacked: 1
+        case .hashTable: HashTable<FieldKeys>(container).count
         case .sortedSetPacked: 1
         case .sortedSetSkip: SkipList(container).count
         case .stream: 1
