@@ -141,4 +141,10 @@ static inline int redwing_thread_start(void *(*body)(void *), void *argument, si
     return code;
 }
 
+/** The next signal of a signalfd, or 0 when none waits. */
+static inline int redwing_signal_read(int fd) {
+    struct signalfd_siginfo info;
+    return read(fd, &info, sizeof info) == (ssize_t)sizeof info ? (int)info.ssi_signo : 0;
+}
+
 #endif

@@ -72,6 +72,7 @@ public struct CommandTable {
             transactions(),
             sets(),
             sortedSets(),
+            saving(),
         ]
     }
 }

@@ -29,7 +29,7 @@ final class Listener: EventHandler {
                 guard let peer = try SystemCalls.accept(fd) else { return }
                 server.accepted(peer, kind)
             } catch {
-                server.log.warning("Accepting client connection: \(error.reason)")
+                Log.warning("Accepting client connection: \(error.reason)")
                 return
             }
         }
@@ -61,7 +61,7 @@ extension Server {
             free(client)
             return
         }
-        log.verbose("Accepted \(client.peerName)")
+        Log.verbose("Accepted \(client.peerName)")
     }
 
     static func endpointText(_ fd: Int32, peer: Bool) -> String {
@@ -79,7 +79,7 @@ extension Server {
             try SystemCalls.setNonBlocking(fd)
             try loop.watch(fd, .read, client)
         } catch {
-            log.warning("Error registering fd event for the new client: \(error) (fd=\(fd))")
+            Log.warning("Error registering fd event for the new client: \(error) (fd=\(fd))")
             freeSoon(client)
         }
         return client
@@ -140,7 +140,7 @@ extension Server {
             if config.timeout > 0, client.flags.isDisjoint(with: [.replica, .master, .blocked, .pubsub]),
                 seconds - client.lastInteraction > Int64(config.timeout)
             {
-                log.verbose("Closing idle client")
+                Log.verbose("Closing idle client")
                 free(client)
                 continue
             }

@@ -40,11 +40,11 @@ extension Server {
             }
         case .wouldBlock: return
         case .end:
-            log.verbose("Client closed connection")
+            Log.verbose("Client closed connection")
             free(client)
         case .failed(let code):
             let reason = SystemError(call: "read", code: code).reason
-            log.verbose("Reading from client: \(reason)")
+            Log.verbose("Reading from client: \(reason)")
             free(client)
         }
     }
@@ -65,7 +65,7 @@ extension Server {
             !client.flags.contains(.master)
         {
             let text = client.describe()
-            log.warning("Closing client that reached max query buffer length: \(text)")
+            Log.warning("Closing client that reached max query buffer length: \(text)")
             free(client)
         }
     }
@@ -108,9 +108,9 @@ extension Server {
         let sample = Bytes(start: buffer.bytes.start, count: min(buffer.count, 128)).string
         if client.flags.contains(.master) || client.flags.contains(.replica) {
             let who = client.flags.contains(.master) ? "master" : "replica"
-            log.warning("Protocol error (\(text)) from \(who): \(client.describe()). Query buffer: '\(sample)'")
+            Log.warning("Protocol error (\(text)) from \(who): \(client.describe()). Query buffer: '\(sample)'")
         } else {
-            log.verbose("Protocol error (\(text)) from client: \(client.describe()). Query buffer: '\(sample)'")
+            Log.verbose("Protocol error (\(text)) from client: \(client.describe()). Query buffer: '\(sample)'")
         }
         if client.flags.contains(.master) {
             client.flags.insert(.closeSoon)
@@ -179,7 +179,7 @@ extension Server {
                 return
             case .failed(let code):
                 let reason = SystemError(call: "write", code: code).reason
-                log.verbose("Error writing to client: \(reason)")
+                Log.verbose("Error writing to client: \(reason)")
                 free(client)
                 return
             }
@@ -218,7 +218,7 @@ extension Server {
             client.softLimitSince = 0
         }
         if over {
-            log.warning(
+            Log.warning(
                 "Client \(client.describe()) scheduled to be closed ASAP for overcoming of output buffer limits.")
             freeSoon(client)
         }

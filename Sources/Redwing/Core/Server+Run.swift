@@ -26,7 +26,7 @@ extension Server {
                     failure = error
                     // A machine without IPv6 is fine; an address that is asked for by name must work.
                     if family == AF_INET6, error.code == EAFNOSUPPORT || error.code == EADDRNOTAVAIL { continue }
-                    log.warning("Could not create server TCP listening socket \(address ?? "*"):\(config.port): \(error.call): \(error.reason)")
+                    Log.warning("Could not create server TCP listening socket \(address ?? "*"):\(config.port): \(error.call): \(error.reason)")
                     if address != nil, error.code == EADDRNOTAVAIL || error.code == EAFNOSUPPORT { continue }
                     throw error
                 }
@@ -40,7 +40,7 @@ extension Server {
                     backlog: config.tcpBacklog)
                 try add(Listener(self, fd: fd, kind: .unix))
             } catch let error as SystemError {
-                log.warning("Opening Unix socket: \(error.call): \(error.reason)")
+                Log.warning("Opening Unix socket: \(error.call): \(error.reason)")
                 throw error
             }
         }
@@ -72,6 +72,7 @@ extension Server {
         cronTurns += 1
         clientsCron()
         endPauseIfDue()
+        saveIfDue()
         refreshGate()
     }
 

@@ -12,7 +12,6 @@ import RESP
 
 public final class Server {
     public let config: Configuration
-    public let log: ServerLog
     public let loop: EventLoop
     public internal(set) var commands: CommandTable
     let jobs = BackgroundJobs()
@@ -63,14 +62,19 @@ public final class Server {
     public var statistics = Statistics()
     var inExec = false
     var isShuttingDown = false
+    var signalled = false
+    /// Bytes at ProcessTitle.place, for the titles of children.
+    var titleRoom = 0
+    var supervisor: Supervisor?
+    public internal(set) var exitCode: Int32 = 0
     var cronTurns: UInt64 = 0
 
     // MARK: Rooms
+    public let persistence: Persistence
     public var rooms = ServerRooms()
 
-    public init(config: Configuration, log: ServerLog) throws {
+    public init(config: Configuration) throws {
         self.config = config
-        self.log = log
         loop = try EventLoop()
         commands = CommandTable()
         keyspace = Keyspace(databases: config.databases)
@@ -79,6 +83,7 @@ public final class Server {
         wallOffset = wall * 1000 - clock
         now = wall / 1000
         startedAt = now / 1000
+        persistence = Persistence(now: now)
         runID = RandomText.hex(40)
         lruClock = UInt32(truncatingIfNeeded: now / 1000) & 0xFF_FFFF
         requestLimits.bulk = config.protoMaxBulkLen

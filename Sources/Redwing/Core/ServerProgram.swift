@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// From the command line to a running server.
+// From the command line to a running server, and to its end.
 
 import Configuration
 import Glibc
@@ -8,18 +8,73 @@ import Memory
 import Platform
 
 public enum ServerProgram {
-    public static func run(_ arguments: [String]) {
+    /// Runs the server; returns only through exit.
+    public static func run(_ arguments: [String]) -> Never {
+        let program = arguments.first ?? "redwing-server"
+        let words = Array(arguments.dropFirst())
+        if words == ["-v"] || words == ["--version"] {
+            print("Redis server v=\(Version.redis) Redwing v=\(Version.redwing) malloc=jemalloc bits=64")
+            exit(0)
+        }
+        if words == ["-h"] || words == ["--help"] {
+            print(usage(program))
+            exit(0)
+        }
         _ = signal(SIGPIPE, SIG_IGN)
-        let log = ServerLog()
+        _ = signal(SIGHUP, SIG_IGN)
+        let titleRoom = ProcessTitle.prepare()
         let config = Configuration()
         do {
-            let server = try Server(config: config, log: log)
-            try server.listen()
-            log.notice("Ready to accept connections")
-            server.run()
+            try config.load(arguments: words)
         } catch {
-            log.warning("\(error)")
+            report("\(error)\n")
             exit(1)
         }
+        serve(config, program, titleRoom, hasArguments: !words.isEmpty)
+    }
+
+    private static func serve(
+        _ config: Configuration, _ program: String, _ titleRoom: Int, hasArguments: Bool
+    ) -> Never {
+        let supervisor = Supervisor(config)
+        guard Startup.daemonize(config, supervisor) else { exit(1) }
+        Log.configure(config)
+        Startup.greet(hasArguments: hasArguments, program: program)
+        guard OpenFiles.adjust(config) else { exit(1) }
+        do {
+            let server = try Server(config: config)
+            server.titleRoom = titleRoom
+            ProcessTitle.set(program, config)
+            Startup.writePidFile(config)
+            try server.listen()
+            try server.watchSignals()
+            Startup.initialized(config)
+            server.begin(supervisor)
+            server.run()
+            Startup.removePidFile(config)
+            exit(server.exitCode)
+        } catch {
+            Log.warning("Failed to start: \(error)")
+            exit(1)
+        }
+    }
+
+    private static func report(_ text: String) {
+        Bytes.with(text) { _ = SystemCalls.write(2, $0) }
+    }
+
+    private static func usage(_ program: String) -> String {
+        """
+        Usage: \(program) [/path/to/redis.conf] [--option value ...]
+               \(program) - (read the configuration from standard input)
+               \(program) -v or --version
+               \(program) -h or --help
+
+        Examples:
+               \(program) (run the server with default conf)
+               \(program) /etc/redis/6379.conf
+               \(program) --port 7777
+               \(program) --port 7777 --replicaof 127.0.0.1 8888
+        """
     }
 }

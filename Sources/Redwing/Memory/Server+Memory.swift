@@ -10,4 +10,7 @@ extension Server {
 
     /// A use of `entry` under an LFU policy.
     func touchFrequency(_ entry: Entry) {}
+
+    /// Bytes in use, by the allocators' own count.
+    var usedMemory: Int { MemoryUse.total(keyspace.heap) }
 }

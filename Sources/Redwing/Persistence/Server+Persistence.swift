@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What the rest of the server asks of persistence.
+// The append only file, as shutdown and dispatch see it.
 
 extension Server {
-    /// A snapshot or rewrite child runs: pages written to now are copied.
-    var childRuns: Bool { false }
-    /// The MISCONF text, when writes are refused because saving fails.
-    func diskRefusal() -> String? { nil }
+    /// Writes and syncs what is left of the AOF; false when that failed and the end must wait.
+    func finishAOF() -> Bool { true }
 }

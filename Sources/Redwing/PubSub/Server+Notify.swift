@@ -17,4 +17,6 @@ extension Server {
     func invalidate(_ key: Bytes, by client: Client?) {}
     /// A tracking client read the keys of `command`.
     func trackKeys(_ client: Client, _ command: Command) {}
+    /// Every cached key may be wrong: the data set was replaced.
+    func invalidateAll() {}
 }

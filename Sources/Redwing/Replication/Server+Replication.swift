@@ -3,6 +3,7 @@
 // Where replication meets the rest of the server: what clients, keys and dispatch ask of it.
 
 import Configuration
+import Keyspace
 import Memory
 
 extension Server {
@@ -31,4 +32,15 @@ extension Server {
 
     /// Who takes write commands now.
     func activeSinks(replicas: Bool, aof: Bool) -> [any CommandSink] { [] }
+
+    /// The stream's position for a snapshot's own fields; nil where there is none.
+    func snapshotReplication() -> SnapshotInfo.Replication? { nil }
+    /// Takes over id and offset from the snapshot that was loaded at start-up.
+    func restoreReplication(_ summary: LoadSummary) {}
+    /// Follows the configured master, once the data is loaded.
+    func beginReplication() {}
+    /// A child ended: replicas that waited for it, or for its place, are served.
+    func childEnded(_ job: Persistence.Job) {}
+    /// Gives replicas what is left of the stream, before the end.
+    func flushReplicas() {}
 }

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// RDB to a data set. Builds a keyspace that nobody else knows yet, so it runs on any thread.
+
+import Memory
+import Wing
+
+/// How far a load is, for another thread to read, and its wish to stop, for the loader to read.
+public final class LoadProgress: @unchecked Sendable {
+    private let place: Address
+    private let storage = ByteBuffer(capacity: 64)
+
+    public init() {
+        place = storage.reserve(40)
+        place.fill(0, count: 40)
+    }
+
+    public var bytes: UInt64 {
+        get { place.load(UInt64.self) }
+        set { place.store(newValue) }
+    }
+    public var keys: UInt64 {
+        get { place.load(UInt64.self, at: 8) }
+        set { place.store(newValue, at: 8) }
+    }
+    public var total: UInt64 {
+        get { place.load(UInt64.self, at: 16) }
+        set { place.store(newValue, at: 16) }
+    }
+    public var isCancelled: Bool {
+        get { place.byte(at: 24) != 0 }
+        set { place.store(UInt8(newValue ? 1 : 0), at: 24) }
+    }
+}
+
+/// What a load found besides the keys.
+public struct LoadSummary: Sendable {
+    public var info = SnapshotInfo()
+    public var version = 0
+    public var redisVersion = ""
+    public var keysLoaded: UInt64 = 0
+    public var keysExpired: UInt64 = 0
+    /// What was skipped, a line each.
+    public var notes: [String] = []
+    public init() {}
+}
+
+public struct SnapshotLoader {
+    /// Keys that died before this Unix time in ms are dropped; nil keeps them (a replica waits for
+    /// its master's DEL).
+    public var dropExpiredBefore: Int64?
+    /// LRU clock now and whether the policy is LFU.
+    public var clock: UInt32 = 0
+    public var access = AccessKind.none
+    public var limits = PackedLimits()
+    /// Runs after each key, for tests (key-load-delay).
+    public var delay: (() -> Void)?
+    /// More databases in the file than we have are an error unless this says otherwise.
+    public init() {}
+
+    /// Reads everything up to the RDB's end into `keyspace`, which is empty. On an error the keyspace
+    /// holds what was read so far: the caller throws it away.
+    public func load(
+        _ reader: RDBReader, into keyspace: Keyspace, progress: LoadProgress
+    ) throws(RDBFault) -> LoadSummary {
+        var summary = LoadSummary()
+        var database = keyspace.databases[0]
+        while true {
+            try reader.next()
+            switch unsafe reader.item.kind {
+            case WING_RDB_ITEM_HEADER: summary.version = Int(unsafe reader.item.version)
+            case WING_RDB_ITEM_AUX: note(aux: reader, in: &summary)
+            case WING_RDB_ITEM_SELECTDB:
+                let index = unsafe reader.item.database
+                guard index < UInt64(keyspace.databases.count) else {
+                    throw reader.malformed(
+                        "database \(index), but this server has \(keyspace.databases.count) (directive databases)")
+                }
+                database = keyspace.databases[Int(index)]
+            case WING_RDB_ITEM_RESIZEDB:
+                // A claim: believed up to what costs little, beyond that tables grow as keys come.
+                let keys = min(unsafe reader.item.keys, Self.reservedKeys)
+                let volatile = min(unsafe reader.item.expires, keys)
+                database.reserve(keys: Int(keys), volatile: Int(volatile))
+            case WING_RDB_ITEM_KEY:
+                try loadKey(reader, into: database, &summary)
+                if let delay { delay() }
+                if summary.keysLoaded & 255 == 0 {
+                    progress.bytes = reader.offset
+                    progress.keys = summary.keysLoaded
+                    if progress.isCancelled {
+                        throw RDBFault(code: -10008, offset: reader.offset, text: "loading was cancelled")
+                    }
+                }
+            case WING_RDB_ITEM_NOTE: summary.notes.append(unsafe reader.item.text.view.string)
+            default:
+                progress.bytes = reader.offset
+                progress.keys = summary.keysLoaded
+                return summary
+            }
+        }
+    }
+
+    /// 16 Mi keys are 160 MiB of table, which a stream may claim for nothing.
+    private static let reservedKeys: UInt64 = 16 << 20
+
+    private func note(aux reader: RDBReader, in summary: inout LoadSummary) {
+        let name = unsafe reader.item.name.view
+        let value = unsafe reader.item.text.view
+        func replication() -> SnapshotInfo.Replication {
+            summary.info.replication ?? SnapshotInfo.Replication(streamDB: -1, id: "", offset: -1)
+        }
+        if name == "repl-stream-db" {
+            var found = replication()
+            found.streamDB = Int(Decimal.parse(value) ?? -1)
+            summary.info.replication = found
+        } else if name == "repl-id" {
+            var found = replication()
+            if value.count == 40 { found.id = value.string }
+            summary.info.replication = found
+        } else if name == "repl-offset" {
+            var found = replication()
+            found.offset = Decimal.parse(value) ?? -1
+            summary.info.replication = found
+        } else if name == "lua" {
+            summary.info.scripts.append(value.array)
+        } else if name == "redis-ver" {
+            summary.redisVersion = value.string
+        } else if name == "ctime" {
+            summary.info.createdAt = Decimal.parse(value) ?? 0
+        } else if name == "used-mem" {
+            summary.info.usedMemory = Decimal.parse(value) ?? 0
+        } else if name == "aof-preamble" {
+            summary.info.aofPreamble = value == "1"
+        }
+    }
+
+    @inline(__always)
+    private func loadKey(
+        _ reader: RDBReader, into database: Database, _ summary: inout LoadSummary
+    ) throws(RDBFault) {
+        let expiry = unsafe reader.item.expiry_ms
+        if let limit = dropExpiredBefore, expiry >= 0, expiry < limit {
+            summary.keysExpired += 1
+            return
+        }
+        var bits = database.newAccess
+        if access == .lfu, unsafe reader.item.freq >= 0 {
+            bits = (bits & 0xFFFF00) | UInt32(truncatingIfNeeded: unsafe reader.item.freq)
+        } else if access == .lru, unsafe reader.item.idle_s >= 0 {
+            let idle = UInt32(truncatingIfNeeded: min(unsafe reader.item.idle_s, 0xFF_FFFF))
+            bits = (clock &- idle) & 0xFF_FFFF
+        }
+        let name = unsafe reader.item.name.view
+        let alive: Int64? = expiry >= 0 ? expiry : nil
+        if unsafe reader.item.value == WING_RDB_VALUE_STRING {
+            // The name stays good while the parts are read; see wing_rdb_item.
+            guard try reader.nextPart() else { throw reader.malformed("a string without a value") }
+            guard database.addLoadedString(name, unsafe reader.part.text.view, expiry: alive, access: bits)
+            else { throw duplicate(reader, name) }
+        } else {
+            let (kind, container) = try ValueRDB.read(reader, database.heap, limits)
+            guard let entry = database.addLoaded(name, kind, container, expiry: alive) else {
+                Values.free(kind, container, database.heap)
+                throw duplicate(reader, name)
+            }
+            entry.access = bits
+        }
+        summary.keysLoaded += 1
+    }
+
+    private func duplicate(_ reader: RDBReader, _ name: Bytes) -> RDBFault {
+        reader.malformed("key '\(name.prefix(64).string)' occurs twice")
+    }
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// A data set to RDB. It only reads: a forked child that runs this dirties none of the data's pages.
+
+import Memory
+import Wing
+
+/// What an RDB says of itself besides the data.
+public struct SnapshotInfo: Sendable {
+    /// The replication stream that follows this snapshot; nil leaves the fields out.
+    public struct Replication: Sendable {
+        public var streamDB: Int
+        public var id: String
+        public var offset: Int64
+        public init(streamDB: Int, id: String, offset: Int64) {
+            self.streamDB = streamDB
+            self.id = id
+            self.offset = offset
+        }
+    }
+    public var createdAt: Int64 = 0
+    public var usedMemory: Int64 = 0
+    public var aofPreamble = false
+    public var replication: Replication?
+    /// Scripts that replicas must know (the bodies).
+    public var scripts: [[UInt8]] = []
+    public init() {}
+}
+
+/// What of LRU and LFU goes into the file: what the eviction policy uses.
+public enum AccessKind: Sendable { case none, lru, lfu }
+
+public struct SnapshotWriter {
+    let info: SnapshotInfo
+    let access: AccessKind
+    /// LRU clock now, in seconds, 24 bits.
+    let clock: UInt32
+    /// Microseconds to sleep after each key, for tests (rdb-key-save-delay).
+    public var delay: (() -> Void)?
+
+    public init(_ info: SnapshotInfo, access: AccessKind, clock: UInt32) {
+        self.info = info
+        self.access = access
+        self.clock = clock
+    }
+
+    /// Writes all of `keyspace`. `progress` is told the keys so far, about every 1,024th.
+    public func write(
+        _ keyspace: Keyspace, to writer: borrowing RDBWriter, progress: (UInt64) -> Void
+    ) {
+        writer.header()
+        writer.aux("redis-ver", "6.0.7")
+        writer.aux("redis-bits", 64)
+        writer.aux("ctime", info.createdAt)
+        writer.aux("used-mem", info.usedMemory)
+        if let replication = info.replication {
+            writer.aux("repl-stream-db", Int64(replication.streamDB))
+            writer.aux("repl-id", replication.id)
+            writer.aux("repl-offset", replication.offset)
+        }
+        writer.aux("aof-preamble", info.aofPreamble ? 1 : 0)
+        var keys: UInt64 = 0
+        for database in keyspace.databases where database.count > 0 {
+            writer.select(database.index)
+            writer.resize(keys: database.count, expires: database.volatileCount)
+            for element in database.keys.elements {
+                writeKey(Entry(element), to: writer)
+                if let delay { delay() }
+                keys &+= 1
+                if keys & 1023 == 0 {
+                    progress(keys)
+                    if writer.error != 0 { return }
+                }
+            }
+        }
+        for script in info.scripts { Bytes.with(script) { writer.aux("lua", $0) } }
+        writer.end()
+        progress(keys)
+    }
+
+    @inline(__always)
+    private func writeKey(_ entry: Entry, to writer: borrowing RDBWriter) {
+        let expiry = entry.expiry ?? -1
+        var idle: Int64 = -1
+        var frequency: Int32 = -1
+        switch access {
+        case .none: break
+        case .lru: idle = Int64((clock &- entry.access) & 0xFF_FFFF)
+        case .lfu: frequency = Int32(entry.access & 0xFF)
+        }
+        switch entry.kind {
+        case .stringInline:
+            writer.stringKey(
+                entry.key, expiry: expiry, idle: idle, frequency: frequency, entry.inlineBytes)
+        default:
+            writer.key(
+                ValueRDB.type(of: entry), entry.key, expiry: expiry, idle: idle, frequency: frequency)
+            ValueRDB.write(entry, to: writer)
+        }
+    }
+}

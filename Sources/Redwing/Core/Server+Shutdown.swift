@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Signals and the orderly end.
+
+import Configuration
+import Glibc
+import Memory
+import Platform
+
+private final class SignalWatch: EventHandler {
+    unowned let server: Server
+    let fd: Int32
+    init(_ server: Server, _ fd: Int32) {
+        self.server = server
+        self.fd = fd
+    }
+
+    override func ready(_ readiness: Readiness) {
+        let number = redwing_signal_read(fd)
+        if number > 0 { server.received(signal: number) }
+    }
+}
+
+extension Server {
+    func watchSignals() throws(SystemError) {
+        let signals = [SIGTERM, SIGINT]
+        let fd = unsafe redwing_signal_fd(signals, Int32(signals.count))
+        if fd < 0 { throw SystemError(call: "signalfd", code: -fd) }
+        try loop.watch(fd, .read, SignalWatch(self, fd))
+    }
+
+    fileprivate func received(signal: Int32) {
+        let name = signal == SIGINT ? "SIGINT" : "SIGTERM"
+        if signalled, signal == SIGINT {
+            Log.warning("You insist... exiting now.")
+            SnapshotFile.removeTemporary()
+            exit(1)
+        }
+        Log.warning("Received \(name) scheduling shutdown...")
+        signalled = true
+        if loading {
+            Log.warning("Received shutdown signal during loading, exiting now.")
+            exit(0)
+        }
+        if !shutDown(save: nil) {
+            Log.warning(
+                "SIGTERM received but errors trying to shut down the server, check the logs for more information")
+            signalled = false
+        }
+    }
+
+    /// Ends the server: replicas get what is in the stream, the data is saved (`save` nil: when save
+    /// points are configured), the loop stops. False when saving failed: then it goes on.
+    @discardableResult
+    public func shutDown(save: Bool?) -> Bool {
+        Log.warning("User requested shutdown...")
+        if persistence.job == .saveToDisk || persistence.job == .sendToReplicas {
+            Log.warning("There is a child saving an .rdb. Killing it!")
+            persistence.child?.stop()
+        }
+        guard finishAOF() else { return false }
+        if save ?? !config.savePoints.isEmpty {
+            Log.notice("Saving the final RDB snapshot before exiting.")
+            supervisor?.notify("STATUS=Saving the final RDB snapshot\n")
+            if saveNow(replication: snapshotReplication()) != nil {
+                Log.warning("Error trying to save the DB, can't exit.")
+                supervisor?.notify("STATUS=Error trying to save the DB, can't exit\n")
+                return false
+            }
+        }
+        flushReplicas()
+        flushReplies()
+        for listener in listeners { SystemCalls.close(listener.fd) }
+        if !config.unixsocket.isEmpty {
+            Log.notice("Removing the unix socket file.")
+            unsafe _ = unlink(config.unixsocket)
+        }
+        Log.warning("Redis is now ready to exit, bye bye...")
+        isShuttingDown = true
+        loop.stop()
+        return true
+    }
+
+    /// What remains between "the sockets are open" and "clients are served": data, then replication.
+    func begin(_ supervisor: Supervisor) {
+        self.supervisor = supervisor
+        loadFromDisk { [unowned self] in
+            Startup.ready(config, supervisor)
+            supervisor.ready(isReplica: isReplica)
+            beginReplication()
+        }
+    }
+}
