@@ -73,6 +73,8 @@ public struct CommandTable {
             sets(),
             sortedSets(),
             saving(),
+            lists(),
+            hashes(),
         ]
     }
 }
