@@ -28,9 +28,9 @@ public enum ValueRDB {
         case .stringInteger: writer.integer(entry.integer)
         case .stringInline, .stringRaw: writer.string(entry.stringBytes)
         case .listQuick: ListValue(entry.container).write(to: writer)
-        case .setInteger, .setTable: break
-        case .hashPacked, .hashTable: break
-        case .sortedSetPacked, .sortedSetSkip: break
+        case .setInteger, .setTable: SetValue.write(entry, to: writer)
+        case .hashPacked, .hashTable: HashValue(entry).write(to: writer)
+        case .sortedSetPacked, .sortedSetSkip: SortedSet.write(entry, to: writer)
         case .stream: break
         }
     }
@@ -42,6 +42,9 @@ public enum ValueRDB {
     ) throws(RDBFault) -> (ValueKind, Address) {
         switch unsafe reader.item.value {
         case WING_RDB_VALUE_LIST: return try ListValue.read(reader, heap, limits)
+        case WING_RDB_VALUE_SET: return try SetValue.read(reader, heap, limits)
+        case WING_RDB_VALUE_HASH: return try HashValue.read(reader, heap, limits)
+        case WING_RDB_VALUE_ZSET: return try SortedSet.read(reader, heap, limits)
         default: throw reader.malformed("a value of a kind that is not known here")
         }
     }
