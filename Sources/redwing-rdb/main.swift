@@ -1,1 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+
+import ArgumentParser
+
+RedwingRDB.main()
