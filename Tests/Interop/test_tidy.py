@@ -39,6 +39,8 @@ FENCE = [
     "Sources/Redwing/Scripting/",
     "Sources/Redwing/TLS/",
     "Sources/Replication/StreamBuffer.swift",
+    "Sources/redwing-rdb/Input.swift",
+    "Sources/redwing-rdb/Output.swift",
 ]
 
 

@@ -132,6 +132,18 @@ TEST(rdb_writer_keeps_the_first_error) {
     wing_rdb_writer_free(w);
 }
 
+TEST(rdb_writer_tells_of_a_full_disk) {
+    static uint8_t blob[200000];
+    FILE *full = fopen("/dev/full", "wb");
+    REQUIRE(full != NULL);
+    struct wing_rdb_writer *w = wing_rdb_writer_open_fd(fileno(full), NULL);
+    write_sample(w, blob, 200000);
+    CHECK_EQUAL(wing_rdb_writer_error(w), -ENOSPC);
+    CHECK_EQUAL(wing_rdb_writer_finish(w), -ENOSPC);
+    wing_rdb_writer_free(w);
+    fclose(full);
+}
+
 /* Random values are soon passed by untried; text that compresses always is compressed. */
 TEST(rdb_writer_compresses_where_it_pays) {
     static uint8_t noise[16384], text[16384];

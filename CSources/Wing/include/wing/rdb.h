@@ -30,8 +30,8 @@
  *                19 stream with entries-read · 20 set: listpack · 21 stream with active times
  *                22…25 hash whose fields may expire
  *
- * Numbers in brackets: the version that introduced it. Sources: Redis 2.4 to 7.4 rdb.h, read for
- * facts; the files real servers wrote (Tests/Fixtures) are what the tests hold us to.
+ * Numbers in brackets: the version that introduced it. Source: Redis's rdb.h and rdb.c, 2.4 to 7.4;
+ * what holds us to it are files that real servers wrote (Tests/Fixtures).
  */
 #ifndef WING_RDB_H
 #define WING_RDB_H
