@@ -22,14 +22,14 @@ count() {
 }
 
 # last LOG WORD: the number before WORD in the last line of LOG that has one.
-last() { grep -oE "[0-9]+ $2" "$1" | tail -1 | grep -oE '^[0-9]+' || echo 0; }
+last() { grep -aoE "[0-9]+ $2" "$1" | tail -1 | grep -oE '^[0-9]+' || echo 0; }
 
 echo "--- Swift unit tests"
 swift test -j "$jobs" 2>&1 | tee "$logs/swift"
 status=${PIPESTATUS[0]}
 count "Swift unit tests" \
-    "$(grep -cE '^. Test .* passed after' "$logs/swift")" \
-    "$(grep -cE '^. Test .* failed after' "$logs/swift")" "$status"
+    "$(grep -acE '^. Test .* passed after' "$logs/swift")" \
+    "$(grep -acE '^. Test .* failed after' "$logs/swift")" "$status"
 
 if [ -f Tests/WingTests/Makefile ]; then
     echo "--- C core tests"
