@@ -70,6 +70,7 @@ public struct CommandTable {
         [
             connection(),
             transactions(),
+            pubsub(),
             sets(),
             sortedSets(),
             saving(),

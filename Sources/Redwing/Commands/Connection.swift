@@ -17,6 +17,9 @@ extension CommandTable {
             Command(
                 "auth", -2, "noscript loading stale skip_monitor skip_slowlog fast no_auth", "connection",
                 Connection.auth),
+            Command(
+                "hello", -2, "noscript loading stale skip_monitor skip_slowlog fast no_auth", "connection",
+                Connection.hello),
         ]
     }
 }
@@ -58,15 +61,67 @@ enum Connection {
                 "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?"
             )
         }
-        let right = c.server.config.requirepass
-        let given = c[c.count - 1].array
-        let user = c.count == 3 ? c[1].string : "default"
-        if user == "default", right.isEmpty || Secret.equal(given, right) {
-            c.authenticated = true
+        let user = c.count == 3 ? c[1] : Bytes("default")
+        if c.server.authenticate(c, user: user, password: c[c.count - 1]) {
             c.reply.ok()
         } else {
-            c.reply.error("WRONGPASS invalid username-password pair")
+            c.reply.error(wrongPassword)
         }
+    }
+
+    private static let wrongPassword: StaticString = "WRONGPASS invalid username-password pair"
+
+    /// HELLO <version> [AUTH user password] [SETNAME name]: chooses the protocol.
+    static func hello(_ c: Client) {
+        guard let version = Decimal.parse(c[1]), version == 2 || version == 3 else {
+            return c.reply.error("NOPROTO unsupported protocol version")
+        }
+        var at = 2
+        while at < c.count {
+            let left = c.count - at - 1
+            if c.word(at, is: "auth"), left >= 2 {
+                guard c.server.authenticate(c, user: c[at + 1], password: c[at + 2]) else {
+                    return c.reply.error(wrongPassword)
+                }
+                at += 3
+            } else if c.word(at, is: "setname"), left >= 1 {
+                guard setName(c, c[at + 1]) else { return }
+                at += 2
+            } else {
+                return c.reply.error("ERR Syntax error in HELLO option '\(c[at].string)'")
+            }
+        }
+        guard c.authenticated else {
+            return c.reply.error(
+                "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time"
+            )
+        }
+        c.reply.version = Int(version)
+        c.reply.map(7)
+        c.reply.bulk("server")
+        c.reply.bulk("redis")
+        c.reply.bulk("version")
+        c.reply.bulk(Version.redis)
+        c.reply.bulk("proto")
+        c.reply.integer(version)
+        c.reply.bulk("id")
+        c.reply.integer(Int64(c.id))
+        c.reply.bulk("mode")
+        c.reply.bulk("standalone")
+        c.reply.bulk("role")
+        c.reply.bulk(c.server.isReplica ? "replica" : "master")
+        c.reply.bulk("modules")
+        c.reply.array(0)
+    }
+
+    /// Names a connection; a name that CLIENT LIST could not show is refused with the reply given.
+    static func setName(_ c: Client, _ name: Bytes) -> Bool {
+        for i in 0..<name.count where name[i] < 0x21 || name[i] > 0x7E {
+            c.reply.error("ERR Client names cannot contain spaces, newlines or special characters.")
+            return false
+        }
+        c.name = name.array
+        return true
     }
 }
 

@@ -134,5 +134,10 @@ public protocol Transport: AnyObject {
 
 /// Places for what other rooms know of a client. Each room has its own field.
 public struct ClientAttachments {
+    /// Subscriptions.
+    var channels: Set<[UInt8]> = []
+    var patterns: [[UInt8]] = []
+    var subscriptions: Int { channels.count + patterns.count }
+
     public init() {}
 }

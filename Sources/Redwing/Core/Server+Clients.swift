@@ -154,7 +154,9 @@ extension Server {
 
 extension Server {
     /// Rooms that keep something of `client` let it go.
-    func willFree(_ client: Client) {}
+    func willFree(_ client: Client) {
+        rooms.pubsub.removeAll(of: client)
+    }
 }
 
 extension Client {

@@ -114,6 +114,8 @@ public final class Server {
 
 /// One field for each room that hangs from the server.
 public struct ServerRooms {
+    var pubsub = PubSub()
+
     public init() {}
 }
 

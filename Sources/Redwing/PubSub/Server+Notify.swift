@@ -2,15 +2,28 @@
 //
 // Keyspace notifications and client-side caching, as the keyspace's changes reach them.
 
+import Configuration
 import Keyspace
 import Memory
 
 extension Server {
-    /// The bits of `notify-keyspace-events`; 0 when it is off.
-    var notifiedEvents: Int { 0 }
+    /// The bits of `notify-keyspace-events`, 0 when it is off.
+    @inline(__always)
+    var notifiedEvents: Int { Int(config.notifyKeyspaceEvents.rawValue) }
+
+    /// `__keyspace@<db>__:<key>` gets the event, `__keyevent@<db>__:<event>` the key.
     func publishKeyEvent(
         _ key: Bytes, in database: Database, _ eventClass: EventClass, _ event: StaticString
-    ) {}
+    ) {
+        let wanted = EventClass(rawValue: notifiedEvents)
+        if wanted.contains(.keyspace) {
+            let channel = Array("__keyspace@\(database.index)__:".utf8) + key.array
+            Bytes.with(channel) { _ = publish($0, Bytes(event)) }
+        }
+        if wanted.contains(.keyevent) {
+            Bytes.with("__keyevent@\(database.index)__:\(event)") { _ = publish($0, key) }
+        }
+    }
 
     /// Some client has CLIENT TRACKING on.
     var isTracking: Bool { false }
