@@ -40,9 +40,8 @@ struct PackedPairs {
     static func withElement<R>(of score: Double, _ body: (ListpackElement) -> R) -> R {
         if score > -1e15 && score < 1e15 {
             let whole = Int64(score)
-            if Double(whole) == score && (whole != 0 || score.sign == .plus) {
-                return body(.integer(whole))
-            }
+            // Minus zero becomes zero here, as in Redis 7's listpacks.
+            if Double(whole) == score { return body(.integer(whole)) }
         }
         return unsafe withUnsafeTemporaryAllocation(
             byteCount: FloatText.maximumSize, alignment: 1

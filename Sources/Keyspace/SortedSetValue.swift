@@ -200,7 +200,8 @@ public struct SortedSet {
         } else {
             let node = SkipNode(index.element(at: slot))
             guard let score = decide(node.score) else { return }
-            if score != node.score { list.update(node, to: score) }
+            // By bits: minus zero may become zero, though neither comes before the other.
+            if score.bitPattern != node.score.bitPattern { list.update(node, to: score) }
         }
     }
 

@@ -69,7 +69,7 @@ extension Sets {
     }
 
     private static func randomMany(_ client: Client) {
-        guard let wanted = client.integer(2, in: -Int64.max...Int64.max) else { return }
+        guard let wanted = client.randomCount(2) else { return }
         guard let entry = client.lookupRead(client[1]) else { return client.reply.array(0) }
         guard client.check(entry, is: .set) else { return }
         if wanted == 0 { return client.reply.array(0) }
@@ -120,6 +120,18 @@ extension Sets {
                 defer { at += member.count }
                 return all[at..<(at + member.count)]
             })
+    }
+}
+
+extension Client {
+    /// How many random elements the argument at `index` asks for: negative ones may repeat.
+    func randomCount(_ index: Int) -> Int64? {
+        integer(
+            index, in: -Int64.max...Int64.max,
+            orError: """
+                ERR value is out of range, value must between \
+                -9223372036854775807 and 9223372036854775807
+                """)
     }
 }
 

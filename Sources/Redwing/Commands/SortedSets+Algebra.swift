@@ -168,7 +168,9 @@ extension SortedSets {
     private static func combined(
         _ client: Client, _ operands: [Operand], _ how: Combination, _ aggregate: Aggregate
     ) -> SortedSet {
-        var result = SortedSet.detached(in: client.database)
+        // Many changes of scores may come: a skip list from the start, packed in the end if small.
+        var result = SortedSet.detached(
+            in: client.database.heap, client.database.limits, packed: false)
         if how == .difference {
             let others = operands.dropFirst()
             operands[0].forEach { member, score in
@@ -201,7 +203,8 @@ extension SortedSets {
                 var total = weighted(score, sorted[0].weight)
                 for other in others {
                     guard let score = other.score(of: bytes) else { return }
-                    total = aggregate(total, weighted(score, other.weight))
+                    // No look at NaN here, as in Redis: a sum with it is 0, a minimum passes it over.
+                    total = aggregate(total, score * other.weight)
                 }
                 result.update(bytes) { _ in total }
             }

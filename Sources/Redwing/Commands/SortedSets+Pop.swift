@@ -110,7 +110,7 @@ extension SortedSets {
     }
 
     private static func randomMany(_ client: Client) {
-        guard let wanted = client.integer(2, in: -Int64.max...Int64.max) else { return }
+        guard let wanted = client.randomCount(2) else { return }
         let withScores = client.count == 4 && client.word(3, is: "withscores")
         if client.count > 4 || (client.count == 4 && !withScores) { return client.syntaxError() }
         if withScores && (wanted < -Int64.max / 2 || wanted > Int64.max / 2) {
