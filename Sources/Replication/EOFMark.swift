@@ -19,26 +19,22 @@ public struct EOFMark: Equatable, Sendable {
     /// Nil when `mark` isn't 40 bytes long.
     public init?(_ mark: [UInt8]) {
         guard mark.count == Self.size else { return nil }
+        self.init(table: mark)
+    }
+
+    /// A mark is a fresh id's 40 characters.
+    public init(id: ReplicationID) { self.init(table: [UInt8](id.text.utf8)) }
+
+    private init(table mark: [UInt8]) {
         self.mark = mark
         var table = [UInt8](repeating: 0, count: mark.count)
         var k = 0
-        for i in 1..<mark.count {
+        for i in mark.indices.dropFirst() {
             while k > 0 && mark[i] != mark[k] { k = Int(table[k - 1]) }
             if mark[i] == mark[k] { k += 1 }
             table[i] = UInt8(k)
         }
         fallback = table
-    }
-
-    /// A new mark from 20 random bytes.
-    public init(random bytes: [UInt8]) {
-        let text = [UInt8](ReplicationID(random: bytes).text.utf8)
-        self = EOFMark(text) ?? EOFMark(whole: text)
-    }
-
-    private init(whole text: [UInt8]) {
-        mark = text
-        fallback = [UInt8](repeating: 0, count: text.count)
     }
 
     /// Feeds `bytes`; returns how many of them lie up to and with the mark's last byte, nil when the

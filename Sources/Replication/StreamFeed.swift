@@ -55,6 +55,9 @@ public final class StreamFeed {
         stream.append(bytes)
     }
 
+    /// A whole command from words of ours.
+    public func append(words: [Bytes], db target: Int) { feed(words, db: target) }
+
     /// A whole command from arguments of ours.
     public func feed(_ arguments: [Bytes], db target: Int) {
         begin(arguments.count, db: target)

@@ -134,7 +134,7 @@ import Testing
 
     @Test func aMarkHas40Bytes() {
         #expect(EOFMark([1, 2, 3]) == nil)
-        #expect(EOFMark(random: [7]).mark.count == 40)
+        #expect(EOFMark(id: idA).mark.count == 40)
     }
 
     @Test(arguments: [

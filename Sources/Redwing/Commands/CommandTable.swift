@@ -70,6 +70,8 @@ public struct CommandTable {
         [
             connection(),
             transactions(),
+            replicaCommands(),
+            replicationCommands(),
             pubsub(),
             sets(),
             sortedSets(),

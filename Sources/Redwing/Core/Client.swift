@@ -134,6 +134,11 @@ public protocol Transport: AnyObject {
 
 /// Places for what other rooms know of a client. Each room has its own field.
 public struct ClientAttachments {
+    /// As a replica, from its first REPLCONF on.
+    var replica: ReplicaPeer?
+    /// The stream's end behind its last write, and what WAIT waits for.
+    var lastWriteOffset: Int64 = 0
+    var waitFor: (count: Int, offset: Int64)?
     /// Subscriptions.
     var channels: Set<[UInt8]> = []
     var patterns: [[UInt8]] = []

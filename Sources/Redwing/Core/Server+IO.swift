@@ -79,6 +79,10 @@ extension Server {
             if pausedUntil != 0, postponeWhilePaused(client) { return }
             switch client.parser.parse(buffer.bytes, limits: limits, into: &client.arguments) {
             case .request(let size):
+                if client.flags.contains(.master), !client.parser.isMultibulk {
+                    violated(client, "inline request", buffer)
+                    return
+                }
                 client.request =
                     client.parser.isMultibulk ? Bytes(start: buffer.bytes.start, count: size) : .empty
                 execute(client)
@@ -86,7 +90,8 @@ extension Server {
             case .empty(let size):
                 // An empty line from a replica is its sign of life while it loads.
                 if client.flags.contains(.replica) { replicaGaveSign(client) }
-                finished(client, size: size, in: buffer)
+                // It belongs to no stream and isn't counted.
+                buffer.consume(size)
             case .incomplete: return
             case .violation(let text):
                 violated(client, text, buffer)

@@ -62,6 +62,7 @@ extension Server {
 
     func beforeSleep() {
         runUnprocessed()
+        rooms.replicationRoom?.beforeSleep()
         flushReplies()
         freePending()
         if !pendingWrites.isEmpty { loop.busy = true }

@@ -84,6 +84,7 @@ extension Server {
     /// What remains between "the sockets are open" and "clients are served": data, then replication.
     func begin(_ supervisor: Supervisor) {
         self.supervisor = supervisor
+        rooms.open(ReplicationRoom(self))
         loadFromDisk { [unowned self] in
             Startup.ready(config, supervisor)
             supervisor.ready(isReplica: isReplica)

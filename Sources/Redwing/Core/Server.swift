@@ -114,6 +114,7 @@ public final class Server {
 
 /// One field for each room that hangs from the server.
 public struct ServerRooms {
+    public internal(set) var replicationRoom: ReplicationRoom?
     var pubsub = PubSub()
 
     public init() {}

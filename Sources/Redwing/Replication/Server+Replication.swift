@@ -3,44 +3,180 @@
 // Where replication meets the rest of the server: what clients, keys and dispatch ask of it.
 
 import Configuration
+import Glibc
 import Keyspace
 import Memory
+import RESP
+import Replication
+
+extension ServerRooms {
+    /// Set once, before anything is served.
+    mutating func open(_ room: ReplicationRoom) { replicationRoom = room }
+}
 
 extension Server {
+    var replication: ReplicationRoom? { rooms.replicationRoom }
+
     /// This server follows a master.
-    public var isReplica: Bool { false }
+    public var isReplica: Bool { config.replicaof != nil }
     /// A replica that ordinary clients may not write to.
     var isReadOnlyReplica: Bool { isReplica && config.replicaReadOnly }
     /// The link is down and stale data must not be served.
-    var isStale: Bool { false }
+    var isStale: Bool {
+        guard !config.replicaServeStaleData, let link = rooms.replicationRoom?.link else { return false }
+        return link.isReplica && !link.isConnected
+    }
     /// Too few good replicas for a write (min-replicas-to-write).
-    func replicaCountRefusal() -> String? { nil }
+    func replicaCountRefusal() -> String? {
+        guard config.minReplicasToWrite > 0, config.minReplicasMaxLag > 0, !isReplica,
+            let room = rooms.replicationRoom, room.goodReplicas < config.minReplicasToWrite
+        else { return nil }
+        return "NOREPLICAS Not enough good replicas to write."
+    }
     /// Writers are paused for a failover: nothing may be deleted by expiry.
-    var isPausedForFailover: Bool { false }
+    var isPausedForFailover: Bool { rooms.replicationRoom?.failover != nil }
 
     /// The master's request was applied: offset, sub-replicas, backlog.
-    func masterApplied(_ client: Client, _ bytes: Bytes) {}
+    func masterApplied(_ client: Client, _ bytes: Bytes) {
+        rooms.replicationRoom?.applied(client, bytes)
+    }
+
     /// A command of the master's wrote a reply, which it must not get; an error is worth a line.
-    func masterWasReplied(_ client: Client) {}
-    func masterProtocolError(_ client: Client) {}
+    func masterWasReplied(_ client: Client) {
+        let out = client.reply.out
+        guard !out.isEmpty, out.bytes[0] == UInt8(ascii: "-") else { return }
+        statistics.unexpectedErrorReplies += 1
+        let text = out.bytes.dropFirst(1).prefix(128).string.prefix { $0 != "\r\n" && $0 != "\r" }
+        let name = client.command?.name ?? "?"
+        Log.warning(
+            "== CRITICAL == This replica is sending an error to its master: '\(text)' after processing "
+                + "the command '\(name)'")
+    }
+
+    func masterProtocolError(_ client: Client) {
+        rooms.replicationRoom?.masterLost(client, reason: "protocol error", isTrusted: false)
+    }
+
     /// A replica sent an empty line.
-    func replicaGaveSign(_ client: Client) {}
-    /// Writes more of the snapshot or the stream to a replica; false when it was freed.
-    func feedReplica(_ client: Client) -> Bool { true }
-    /// A lost master is kept as the cached one; true when the caller has nothing left to do.
-    func cacheMaster(_ client: Client) -> Bool { false }
+    func replicaGaveSign(_ client: Client) {
+        client.attachments.replica?.session.alive(at: ReplicationRoom.now)
+    }
+
+    /// Writes more of the snapshot or the stream to a replica; false when it was freed or waits.
+    func feedReplica(_ client: Client) -> Bool { rooms.replicationRoom?.feed(client) ?? true }
+
+    /// A lost master is kept as the cached one, by its position; the connection is freed in any case.
+    func cacheMaster(_ client: Client) -> Bool {
+        rooms.replicationRoom?.masterLost(client, reason: "connection lost", isTrusted: true)
+        return false
+    }
 
     /// Who takes write commands now.
-    func activeSinks(replicas: Bool, aof: Bool) -> [any CommandSink] { [] }
+    func activeSinks(replicas: Bool, aof: Bool) -> [any CommandSink] {
+        var sinks: [any CommandSink] = []
+        if replicas, let room = rooms.replicationRoom, room.takesCommands { sinks.append(room) }
+        return sinks
+    }
 
     /// The stream's position for a snapshot's own fields; nil where there is none.
-    func snapshotReplication() -> SnapshotInfo.Replication? { nil }
+    func snapshotReplication() -> SnapshotInfo.Replication? {
+        rooms.replicationRoom?.snapshotReplication
+    }
+
     /// Takes over id and offset from the snapshot that was loaded at start-up.
-    func restoreReplication(_ summary: LoadSummary) {}
+    func restoreReplication(_ summary: LoadSummary) {
+        guard let found = summary.info.replication else { return }
+        rooms.replicationRoom?.restore(found)
+    }
+
     /// Follows the configured master, once the data is loaded.
-    func beginReplication() {}
-    /// A child ended: replicas that waited for it, or for its place, are served.
-    func childEnded(_ job: Persistence.Job) {}
+    func beginReplication() { rooms.replicationRoom?.begin() }
+
+    /// A child ended: replicas that waited for its place are served.
+    func childEnded(_ job: Persistence.Job) {
+        let room = rooms.replicationRoom
+        loop.schedule(after: 0) { room?.startDueSnapshot() }
+    }
+
     /// Gives replicas what is left of the stream, before the end.
-    func flushReplicas() {}
+    func flushReplicas() { rooms.replicationRoom?.flush() }
+
+    // MARK: What replication asks of the rest
+
+    /// All clients that wait for keys or replicas are told to ask again: another server decides now.
+    func unblockForRoleChange() {
+        for client in Array(blocking.blocked.values) where !client.flags.contains(.master) {
+            client.reply.raw(
+                "-UNBLOCKED force unblocked, instance state changed (master -> replica?)\r\n")
+            client.flags.insert(.closeAfterReply)
+            endWait(client)
+            wantsWrite(client)
+        }
+    }
+
+    /// `client` waits for ACKs; `timeoutReply` answers with what there is then.
+    func blockForReplicas(
+        _ client: Client, milliseconds: Int64, _ timeoutReply: @escaping (Client) -> Void
+    ) {
+        blocking.nextOrder += 1
+        startWait(
+            client,
+            Wait(
+                kind: .replicas, keys: [], command: nil, words: [],
+                deadline: milliseconds == 0 ? nil : EventLoop.monotonic + milliseconds,
+                order: blocking.nextOrder, timeoutReply: timeoutReply))
+    }
+
+    /// For a failover nothing may be written until it is over.
+    func pauseClients() {
+        pausedUntil = Int64.max
+        pauseWritesOnly = false
+    }
+
+    func resumeClients() {
+        guard pausedUntil == Int64.max else { return }
+        pausedUntil = 1
+        endPauseIfDue()
+    }
+}
+
+extension ReplicationRoom {
+    /// Our own writes go into the stream while somebody may ask for it; a replica makes no stream of
+    /// its own.
+    var takesCommands: Bool { stream.isActive && server.config.replicaof == nil }
+
+    /// What the RDB at start-up says of the stream behind it.
+    func restore(_ found: SnapshotInfo.Replication) {
+        guard let id = ReplicationID(found.id), found.offset >= 0, found.streamDB >= 0 else { return }
+        stream.restart(at: found.offset)
+        if server.isReplica {
+            // We were continued up to there: ask our master to go on.
+            history.adopt(id)
+            restored = ReplicaLink.CachedMaster(id: id, offset: found.offset, db: found.streamDB)
+        } else {
+            // A restarted master has what it had: who followed it up to there can go on.
+            history = ReplicationHistory(
+                id: history.id, secondID: id, secondOffset: found.offset + 1)
+            stream.activate()
+            withoutReplicasSince = Self.now
+        }
+    }
+
+    /// Opens for business: the cron, and the master that the configuration names.
+    func begin() {
+        refreshSettings()
+        server.loop.schedule(after: 1000, every: 1000) { [unowned self] in tick() }
+        if let master = server.config.replicaof {
+            let target = ReplicaLink.Master(host: master.host, port: master.port)
+            if restored != nil {
+                Log.notice(
+                    "Before turning into a replica, using my own master parameters to synthesize a "
+                        + "cached master: I may be able to synchronize with the new master with just a "
+                        + "partial transfer.")
+            }
+            perform(link.start(target, restored: restored, at: Self.now))
+            restored = nil
+        }
+        server.refreshGate()
+    }
 }

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The connection to our master until the stream runs on it: handshake lines, then the snapshot into a
+// file or into the loader. Nothing is ever read that belongs to what comes after: lines are peeked at
+// first, bodies are read to their last byte and no further.
+
+import Configuration
+import Glibc
+import Keyspace
+import Memory
+import Platform
+import Replication
+import Wing
+
+final class MasterConnection: EventHandler {
+    private enum Phase {
+        case connecting, lines, body(Body), idle
+    }
+
+    /// A snapshot that is received into a file.
+    @safe
+    private final class Body {
+        let file: Int32
+        let path: String
+        let size: ReplicaLink.Transfer.Size
+        let receiver: OpaquePointer?
+        var offset: UInt64 = 0
+        var written: UInt64 = 0
+
+        init(file: Int32, path: String, size: ReplicaLink.Transfer.Size) {
+            self.file = file
+            self.path = path
+            self.size = size
+            unsafe receiver = wing_transfer_receiver_create()
+        }
+
+        deinit {
+            unsafe wing_transfer_receiver_free(receiver)
+            SystemCalls.close(file)
+        }
+    }
+
+    unowned let room: ReplicationRoom
+    private(set) var fd: Int32
+    private var phase = Phase.connecting
+    /// What the socket had no room for.
+    private let out = ByteBuffer()
+    private static let longestLine = 64 << 10
+    /// Bytes between two requests to the kernel to begin writing them to disk.
+    private static let writeBehind: UInt64 = 8 << 20
+    private static let turnLimit = 8 << 20
+    private var server: Server { room.server }
+
+    init(_ room: ReplicationRoom, fd: Int32) throws {
+        self.room = room
+        self.fd = fd
+        super.init()
+        try server.loop.watch(fd, [.write], self)
+    }
+
+    deinit { close() }
+
+    func close() {
+        guard fd >= 0 else { return }
+        server.loop.unwatch(fd)
+        SystemCalls.close(fd)
+        fd = -1
+        abandonBody()
+        phase = .idle
+    }
+
+    /// Gives the descriptor away: the stream runs on it from now on, or the loader reads from it.
+    func release() -> Int32 {
+        let mine = fd
+        server.loop.unwatch(mine)
+        fd = -1
+        phase = .idle
+        return mine
+    }
+
+    /// The loader has the descriptor: no event is ours. `reading` takes it back.
+    func lend() -> Int32 {
+        server.loop.unwatch(fd)
+        phase = .idle
+        return fd
+    }
+
+    // MARK: Events
+
+    override func ready(_ readiness: Readiness) {
+        switch phase {
+        case .connecting:
+            let code = SystemCalls.socketError(fd)
+            if code != 0 {
+                lost(String(describing: SystemError(call: "connect", code: code).reason))
+                return
+            }
+            phase = .lines
+            SystemCalls.setNoDelay(fd, true)
+            server.loop.setInterest(fd, .read)
+            room.perform(room.link.connected(at: ReplicationRoom.now))
+        case .lines:
+            if readiness.contains(.write) { flushOut() }
+            if readiness.contains(.read) { readLines() }
+        case .body(let body): receive(body)
+        case .idle: break
+        }
+    }
+
+    private func lost(_ reason: String) {
+        room.perform(room.link.linkLost(reason, position: nil, at: ReplicationRoom.now))
+    }
+
+    // MARK: Lines
+
+    /// Takes one line at a time, and no byte beyond it.
+    private func readLines() {
+        while fd >= 0, case .lines = phase {
+            let buffer = ByteBuffer(capacity: 1024)
+            var place = buffer.reserve(1024)
+            var n = unsafe recv(fd, place.pointer, 1024, Int32(MSG_PEEK))
+            if n == 1024 {
+                place = buffer.reserve(Self.longestLine)
+                n = unsafe recv(fd, place.pointer, Self.longestLine, Int32(MSG_PEEK))
+            }
+            if n == 0 { return lost("connection closed by the master") }
+            if n < 0 {
+                let code = errno
+                if code == EAGAIN || code == EINTR { return }
+                return lost(SystemError(call: "recv", code: code).reason)
+            }
+            buffer.commit(n)
+            let bytes = buffer.bytes
+            guard let end = bytes.firstIndex(of: 0x0A) else {
+                // Half a line: wait for the rest, but not for ever for a line that never ends.
+                if n >= Self.longestLine { return lost("a line of more than \(n) bytes") }
+                pollForLine(n)
+                return
+            }
+            unsafe _ = recv(fd, place.pointer, end + 1, 0)
+            var line = bytes[0..<end]
+            if end > 0, line[end - 1] == 0x0D { line = line[0..<(end - 1)] }
+            let text = line.string
+            let isEmpty = server.keyspace.databases.allSatisfy { $0.count == 0 }
+            room.perform(
+                room.link.received(line: text, keyspaceIsEmpty: isEmpty, at: ReplicationRoom.now))
+        }
+    }
+
+    /// The peeked part stays in the socket, so the loop would call again at once: look again later.
+    private func pollForLine(_ have: Int) {
+        server.loop.setInterest(fd, [])
+        server.loop.schedule(after: 5) { [weak self] in
+            guard let self, self.fd >= 0, case .lines = self.phase else { return }
+            self.server.loop.setInterest(self.fd, .read)
+        }
+    }
+
+    func send(_ command: ReplicaLink.Command) {
+        switch command {
+        case .ping: write(["PING"])
+        case .auth(let user, let password): write(["AUTH"] + (user.map { [$0] } ?? []) + [password])
+        case .listeningPort(let port): write(["REPLCONF", "listening-port", "\(port)"])
+        case .ipAddress(let ip): write(["REPLCONF", "ip-address", ip])
+        case .capabilities:
+            write(["REPLCONF", "capa", "eof", "capa", "psync2", "capa", "newline"])
+        case .psync(let id, let offset, let failover):
+            write(["PSYNC", id, "\(offset)"] + (failover ? ["FAILOVER"] : []))
+        case .sync: out.append("SYNC\r\n")
+        }
+        flushOut()
+    }
+
+    private func write(_ words: [String]) {
+        out.append("*\(words.count)\r\n")
+        for word in words { out.append("$\(word.utf8.count)\r\n\(word)\r\n") }
+    }
+
+    func sendNewline() {
+        out.append("\n")
+        flushOut()
+    }
+
+    private func flushOut() {
+        while fd >= 0, !out.isEmpty {
+            switch SystemCalls.write(fd, out.bytes) {
+            case .bytes(let n): out.consume(n)
+            case .wouldBlock, .end:
+                server.loop.setInterest(fd, [.read, .write])
+                return
+            case .failed: return  // The next read tells.
+            }
+        }
+        if case .lines = phase { server.loop.setInterest(fd, .read) }
+    }
+
+    // MARK: The body
+
+    func receiveBody(_ size: ReplicaLink.Transfer.Size) {
+        let path = "temp-\(server.now / 1000).\(getpid()).rdb"
+        let file = unsafe Glibc.open(path, O_CREAT | O_RDWR | O_EXCL | O_CLOEXEC, 0o644)
+        if file < 0 {
+            let reason = SystemError.last("open").reason
+            let text = "Opening the temp file needed for MASTER <-> REPLICA synchronization: \(reason)"
+            room.perform(room.link.loadFailed(text, at: ReplicationRoom.now))
+            return
+        }
+        let body = Body(file: file, path: path, size: size)
+        phase = .body(body)
+        if size.total == 0 { complete(body) }
+    }
+
+    func abandonBody() {
+        if case .body(let body) = phase {
+            unsafe _ = unlink(body.path)
+            phase = .lines
+        }
+    }
+
+    private func receive(_ body: Body) {
+        var budget = Self.turnLimit
+        while budget > 0 {
+            let left = body.size.total.map { Int($0 - Int64(body.offset)) } ?? Int.max
+            let n = unsafe wing_transfer_receive(
+                body.receiver, fd, body.file, &body.offset, min(left, 1 << 20))
+            if n == 0 { return }
+            if n < 0 { return bodyFailed(body, Int32(n)) }
+            budget -= n
+            server.statistics.replicationInputBytes += UInt64(n)
+            server.statistics.inputBytes += UInt64(n)
+            room.link.received(bytes: Int64(n), at: ReplicationRoom.now)
+            if body.offset - body.written >= Self.writeBehind {
+                _ = redwing_write_behind(
+                    body.file, Int64(body.written), Int64(body.offset - body.written))
+                body.written = body.offset
+            }
+            if isComplete(body) { return complete(body) }
+        }
+    }
+
+    private func isComplete(_ body: Body) -> Bool {
+        switch body.size {
+        case .bytes(let size): return body.offset == UInt64(size)
+        case .mark(let mark):
+            // The master sends nothing behind the mark before our first ACK: it is the file's tail.
+            let count = EOFMark.size
+            guard body.offset >= UInt64(count) else { return false }
+            let buffer = ByteBuffer(capacity: count)
+            let n = unsafe pread(
+                body.file, buffer.reserve(count).pointer, count, off_t(body.offset) - off_t(count))
+            guard n == count else { return false }
+            buffer.commit(n)
+            guard buffer.bytes.array == Array(mark.utf8) else { return false }
+            return ftruncate(body.file, off_t(body.offset) - off_t(count)) == 0
+        }
+    }
+
+    private func bodyFailed(_ body: Body, _ code: Int32) {
+        if code == WING_E_END { return lost("connection closed by the master") }
+        let reason = unsafe String(cString: wing_strerror(code))
+        if code == -ENOSPC || code == -EIO || code == -EDQUOT {
+            let text =
+                "Write error or short write writing to the DB dump file needed for MASTER <-> REPLICA "
+                + "synchronization: \(reason)"
+            room.perform(room.link.loadFailed(text, at: ReplicationRoom.now))
+            return
+        }
+        lost(reason)
+    }
+
+    /// Synced and renamed: what a crash leaves is the old file or the new one.
+    private func complete(_ body: Body) {
+        phase = .idle
+        server.loop.setInterest(fd, [])
+        let target = server.config.dbfilename
+        var failure: String?
+        if fsync(body.file) != 0 {
+            failure = "Failed trying to sync the temp DB to disk in MASTER <-> REPLICA synchronization: "
+                + SystemError.last("fsync").reason
+        } else if unsafe rename(body.path, target) != 0 {
+            failure = "Failed trying to rename the temp DB into \(target) in MASTER <-> REPLICA "
+                + "synchronization: " + SystemError.last("rename").reason
+        }
+        if let failure {
+            unsafe _ = unlink(body.path)
+            room.perform(room.link.loadFailed(failure, at: ReplicationRoom.now))
+            return
+        }
+        room.perform(room.link.transferred(at: ReplicationRoom.now))
+    }
+}
+
+extension Bytes {
+    fileprivate func firstIndex(of byte: UInt8) -> Int? {
+        for i in 0..<count where self[i] == byte { return i }
+        return nil
+    }
+}
+
+extension SystemCalls {
+    /// For a thread that may wait: reads block, but for `timeoutSeconds` at most.
+    static func setBlocking(_ fd: Int32, timeoutSeconds: Int) {
+        let flags = fcntl(fd, F_GETFL)
+        if flags >= 0 { _ = fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) }
+        var limit = timeval(tv_sec: timeoutSeconds, tv_usec: 0)
+        unsafe _ = setsockopt(
+            fd, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+    }
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// A replica of ours: its session, its cursor in the stream, its place in the snapshot it is sent.
+
+import Configuration
+import Memory
+import RESP
+import Replication
+import Wing
+
+/// What the room keeps of a client that is, or is about to be, a replica.
+final class ReplicaPeer {
+    var session: ReplicaSession
+    var listeningPort = 0
+    var announcedIP = ""
+    /// Its place in the stream, once its snapshot has begun or it was continued.
+    var cursor: StreamBuffer.Cursor?
+    /// The stream goes to it.
+    var flows = false
+    /// Its socket took no more; EPOLLOUT will tell.
+    var isFull = false
+    /// The snapshot it is served from, and the next byte to send of it.
+    var sync: FullSync?
+    var fileOffset: UInt64 = 0
+    /// Bytes of the closing mark already sent.
+    var markSent = 0
+    /// It doesn't count an empty line from its master (`capa newline`, ours).
+    var takesNewlines = false
+    /// It asked for the snapshot only (redis-cli --rdb): nothing follows.
+    var isSnapshotOnly = false
+
+    init(name: String, at now: Instant) { session = ReplicaSession(name: name, at: now) }
+}
+
+extension Client {
+    /// The replica's peer, made when the client first says REPLCONF, SYNC or PSYNC.
+    func peerAsReplica() -> ReplicaPeer {
+        if let peer = attachments.replica { return peer }
+        let peer = ReplicaPeer(name: replicaName, at: ReplicationRoom.now)
+        attachments.replica = peer
+        return peer
+    }
+
+    /// As Redis names a replica in its log: the address with the port it listens on.
+    var replicaName: String {
+        let peer = attachments.replica
+        let ip = replicaIP
+        let port = peer?.listeningPort ?? 0
+        return port > 0 ? "\(ip):\(port)" : "\(ip):<unknown-replica-port>"
+    }
+
+    /// The announced address, else the one its connection comes from.
+    var replicaIP: String {
+        if let peer = attachments.replica, !peer.announcedIP.isEmpty { return peer.announcedIP }
+        guard let colon = peerName.lastIndex(of: ":") else { return peerName }
+        let host = peerName[..<colon]
+        return host.hasPrefix("[") && host.hasSuffix("]") ? String(host.dropFirst().dropLast()) : String(host)
+    }
+}
+
+extension ReplicationRoom {
+    func perform(_ actions: [ReplicaSession.Action], _ client: Client, _ peer: ReplicaPeer) {
+        for action in actions { perform(action, client, peer) }
+    }
+
+    private func perform(_ action: ReplicaSession.Action, _ client: Client, _ peer: ReplicaPeer) {
+        if client.isClosed { return }
+        let out = client.reply.out
+        switch action {
+        case .sendFullResync(let id, let offset):
+            attach(peer, at: offset)
+            out.append("+FULLRESYNC \(id) \(offset)\r\n")
+            server.wantsWrite(client)
+        case .placeCursor(let offset): attach(peer, at: offset)
+        case .sendFile(let size):
+            peer.fileOffset = 0
+            out.append("$\(size)\r\n")
+            server.wantsWrite(client)
+        case .goOnline:
+            peer.flows = true
+            peer.sync = nil
+            server.refreshGate()
+            server.wantsWrite(client)
+        case .sendNewline:
+            out.append("\n")
+            server.wantsWrite(client)
+        case .closeWithError(let text):
+            out.append(text)
+            client.flags.insert(.closeAfterReply)
+            server.wantsWrite(client)
+        case .close: server.freeSoon(client)
+        case .log(let line): log(line)
+        }
+    }
+
+    private func attach(_ peer: ReplicaPeer, at offset: Int64) {
+        if let cursor = peer.cursor { stream.detach(cursor) }
+        peer.cursor = stream.attach(at: offset)
+    }
+
+    /// The replica is freed: everything that was kept for it goes.
+    func forget(_ client: Client) {
+        guard let peer = client.attachments.replica else { return }
+        if let cursor = peer.cursor { stream.detach(cursor) }
+        peer.cursor = nil
+        peer.flows = false
+        let wasListed = replicas.contains { $0 === client }
+        replicas.removeAll { $0 === client }
+        client.attachments.replica = nil
+        peer.sync?.left(client)
+        peer.sync = nil
+        guard wasListed else { return }
+        if replicas.isEmpty { withoutReplicasSince = Self.now }
+        refreshGoodReplicas()
+        Log.warning("Connection with replica \(peer.session.name) lost.")
+    }
+
+    // MARK: Writing
+
+    /// Bytes for one replica in one go, so that a fast one doesn't keep the others waiting.
+    private static let turnLimit = 1 << 20
+    /// Bytes in one sendfile(2).
+    private static let pieceSize = 256 << 10
+
+    /// Sends what is due to this replica: snapshot or stream. True when nothing is left for now.
+    func feed(_ client: Client) -> Bool {
+        guard let peer = client.attachments.replica else { return true }
+        peer.isFull = false
+        switch peer.session.state {
+        case .sendBulk: return sendSnapshot(client, peer)
+        case .streaming(let target, _, _, _):
+            // A socket child's bytes are handed out by the full sync itself.
+            return target == .socket ? false : sendSnapshot(client, peer)
+        case .online: return peer.flows ? sendStream(client, peer) : true
+        case .idle, .waitBgsaveStart, .waitBgsaveEnd, .awaitingAck: return true
+        }
+    }
+
+    private func sendSnapshot(_ client: Client, _ peer: ReplicaPeer) -> Bool {
+        guard let sync = peer.sync else { return true }
+        var budget = Self.turnLimit
+        while budget > 0 {
+            let step = sync.send(to: client, peer, limit: Self.pieceSize)
+            switch step {
+            case .sent(let n):
+                budget -= n
+                server.statistics.replicationOutputBytes += UInt64(n)
+                server.statistics.outputBytes += UInt64(n)
+                perform(peer.session.sent(Int64(n), at: Self.now), client, peer)
+                if client.isClosed { return false }
+                switch peer.session.state {
+                case .sendBulk, .streaming: continue
+                case .online: return peer.flows ? sendStream(client, peer) : true
+                case .idle, .waitBgsaveStart, .waitBgsaveEnd, .awaitingAck: return true
+                }
+            case .full:
+                peer.isFull = true
+                server.loop.setInterest(client.fd, [.read, .write])
+                return false
+            case .nothingYet:
+                server.loop.setInterest(client.fd, .read)
+                return false
+            case .failed(let reason):
+                Log.warning("Write error sending DB to replica: \(reason)")
+                server.free(client)
+                return false
+            }
+        }
+        server.loop.setInterest(client.fd, [.read, .write])
+        peer.isFull = true
+        return false
+    }
+
+    private func sendStream(_ client: Client, _ peer: ReplicaPeer) -> Bool {
+        guard let cursor = peer.cursor else { return true }
+        var budget = Self.turnLimit
+        while budget > 0 {
+            let chunk = stream.chunk(of: cursor)
+            if chunk.isEmpty { return true }
+            let result = client.transport?.write(chunk) ?? SystemCalls.write(client.fd, chunk)
+            switch result {
+            case .bytes(let n):
+                stream.advance(cursor, by: n)
+                budget -= n
+                server.statistics.replicationOutputBytes += UInt64(n)
+                server.statistics.outputBytes += UInt64(n)
+            case .wouldBlock, .end:
+                peer.isFull = true
+                server.loop.setInterest(client.fd, [.read, .write])
+                return false
+            case .failed(let code):
+                let reason = SystemError(call: "write", code: code).reason
+                Log.verbose("Error writing to client: \(reason)")
+                server.free(client)
+                return false
+            }
+        }
+        peer.isFull = true
+        server.loop.setInterest(client.fd, [.read, .write])
+        return false
+    }
+
+    func refreshGoodReplicas() {
+        let now = Self.now
+        let lag = server.config.minReplicasMaxLag
+        goodReplicas = replicas.count {
+            $0.attachments.replica?.session.isGood(maxLag: lag, at: now) ?? false
+        }
+    }
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// INFO's section on replication: every field of Redis 6.0.7 in its order, those of 7.0, and ours.
+
+import Configuration
+import Keyspace
+import Memory
+import Replication
+
+extension ReplicationRoom {
+    /// The lines of the section, without its heading.
+    func info() -> String {
+        var text = ""
+        func line(_ name: String, _ value: Any) { text += "\(name):\(value)\r\n" }
+        line("role", link.isReplica ? "slave" : "master")
+        if let master = link.master { replicaLines(master, line) }
+        line("connected_slaves", listed.count)
+        if server.config.minReplicasToWrite > 0 && server.config.minReplicasMaxLag > 0 {
+            line("min_slaves_good_slaves", goodReplicas)
+        }
+        for (i, client) in listed.enumerated() { replicaLine(i, client, line) }
+        line("master_failover_state", failoverState)
+        line("master_replid", history.id)
+        line("master_replid2", history.secondID)
+        line("master_repl_offset", stream.end)
+        line("second_repl_offset", history.secondOffset)
+        line("repl_backlog_active", stream.isActive ? 1 : 0)
+        line("repl_backlog_size", stream.backlogSize)
+        line("repl_backlog_first_byte_offset", stream.firstByteOffset)
+        line("repl_backlog_histlen", stream.historyLength)
+        for (i, client) in listed.enumerated() { syncLine(i, client, line) }
+        return text
+    }
+
+    private var listed: [Client] {
+        replicas.filter { $0.attachments.replica?.session.infoState != nil }
+    }
+
+    private func replicaLines(_ master: ReplicaLink.Master, _ line: (String, Any) -> Void) {
+        let now = Self.now
+        line("master_host", master.host)
+        line("master_port", master.port)
+        line("master_link_status", link.isConnected ? "up" : "down")
+        line("master_last_io_seconds_ago", lastIO(now))
+        line("master_sync_in_progress", link.transfer == nil ? 0 : 1)
+        line("slave_read_repl_offset", stream.end + Int64(transactionBytes.count))
+        line("slave_repl_offset", stream.end)
+        if let transfer = link.transfer { transferLines(transfer, now, line) }
+        if let since = link.downSince { line("master_link_down_since_seconds", (now - since).seconds) }
+        line("slave_priority", server.config.replicaPriority)
+        line("slave_read_only", server.config.replicaReadOnly ? 1 : 0)
+        line("replica_announced", server.config.replicaAnnounced ? 1 : 0)
+        line("replica_empty_master_guard_refused", guardRefusal == nil ? 0 : 1)
+    }
+
+    private func lastIO(_ now: Instant) -> Int64 {
+        if heard { return 0 }
+        switch link.state {
+        case .connected(_, let lastIO, _): return (now - lastIO).seconds
+        case .none, .connect, .connecting, .handshake, .transfer: return -1
+        }
+    }
+
+    private func transferLines(
+        _ transfer: ReplicaLink.Transfer, _ now: Instant, _ line: (String, Any) -> Void
+    ) {
+        var total: Int64 = 0
+        var read = transfer.read
+        var phase = "waiting"
+        switch transfer.phase {
+        case .header: break
+        case .receiving(let size):
+            total = size.total ?? 0
+            phase = "receiving"
+        case .parsing(let size):
+            total = size.total ?? 0
+            read = Int64(loader?.progress.bytes ?? 0)
+            phase = "parsing"
+        case .loading:
+            total = Int64(loader?.progress.total ?? 0)
+            phase = "loading"
+        }
+        let elapsed = max(1, (now - transfer.began).ms)
+        let rate = read * 1000 / elapsed
+        line("master_sync_total_bytes", total)
+        line("master_sync_read_bytes", read)
+        line("master_sync_left_bytes", total - read)
+        line("master_sync_perc", percent(read, total))
+        line("master_sync_last_io_seconds_ago", (now - transfer.lastIO).seconds)
+        line("master_sync_phase", phase)
+        line("master_sync_rate_bytes_per_sec", rate)
+        line("master_sync_eta_seconds", total > 0 && rate > 0 ? max(0, total - read) / rate : -1)
+        line("master_sync_loaded_keys", loader?.progress.keys ?? 0)
+    }
+
+    private func percent(_ part: Int64, _ whole: Int64) -> String {
+        let hundredths = whole > 0 ? min(10000, part * 10000 / whole) : 0
+        let rest = hundredths % 100
+        return "\(hundredths / 100).\(rest < 10 ? "0" : "")\(rest)"
+    }
+
+    private func replicaLine(_ i: Int, _ client: Client, _ line: (String, Any) -> Void) {
+        guard let peer = client.attachments.replica, let state = peer.session.infoState else { return }
+        let lag = peer.session.lag(at: Self.now)
+        line(
+            "slave\(i)",
+            "ip=\(client.replicaIP),port=\(peer.listeningPort),state=\(state),"
+                + "offset=\(peer.session.acknowledged),lag=\(lag)")
+    }
+
+    /// Where a replica's full sync is; a line of our own, since parsers of `slaveN` are strict.
+    private func syncLine(_ i: Int, _ client: Client, _ line: (String, Any) -> Void) {
+        guard let peer = client.attachments.replica else { return }
+        let session = peer.session
+        var sent: Int64 = 0
+        var size: Int64?
+        let phase: String
+        switch session.state {
+        case .waitBgsaveStart:
+            let place = planner.places(queue).first { $0.id == Int(client.id) }?.place ?? 0
+            line("slave\(i)_sync", "phase=queued,place=\(place)")
+            return
+        case .waitBgsaveEnd: phase = "snapshot"
+        case .sendBulk(let done, let whole, _):
+            (sent, size, phase) = (done, whole, "sending")
+        case .streaming(_, let done, let whole, _): (sent, size, phase) = (done, whole, "streaming")
+        case .awaitingAck: phase = "loading"
+        case .idle, .online: return
+        }
+        let rate = sent * 1000 / max(1, (Self.now - session.began).ms)
+        let left = size.map { rate > 0 ? "\(max(0, $0 - sent) / rate)" : "-1" } ?? "-1"
+        let pending = peer.cursor.map { stream.pending($0) } ?? 0
+        line(
+            "slave\(i)_sync",
+            "phase=\(phase),bytes=\(sent),total=\(size ?? -1),perc=\(percent(sent, size ?? 0)),"
+                + "rate=\(rate),eta=\(left),pending=\(pending)")
+    }
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// `repl-spool no`: the child's pipe is handed to all replicas' sockets in step, by tee and splice, as
+// pages. The slowest sets the pace; one that doesn't move is dropped after repl-timeout.
+
+import Glibc
+import Memory
+import RESP
+import Replication
+import Wing
+
+@safe
+final class SnapshotFan: EventHandler {
+    unowned let sync: FullSync
+    private let pipe: Int32
+    private let fan: OpaquePointer?
+    private var sinks: [(client: Client, index: Int32, sent: UInt64)] = []
+    private var childHasEnded = false
+    private var isDone = false
+    private var moved: UInt64 = 0
+    private static let turnLimit = 1 << 20
+
+    init(_ sync: FullSync, pipe: Int32) {
+        self.sync = sync
+        self.pipe = pipe
+        unsafe fan = wing_transfer_fan_create(pipe)
+        super.init()
+        for client in sync.members {
+            let index = unsafe wing_transfer_fan_add(fan, client.fd)
+            if index < 0 {
+                sync.room.server.freeSoon(client)
+            } else {
+                sinks.append((client, index, 0))
+            }
+        }
+        try? SystemCalls.setNonBlocking(pipe)
+        try? sync.room.server.loop.watch(pipe, .read, self)
+    }
+
+    deinit { unsafe wing_transfer_fan_free(fan) }
+
+    func remove(_ client: Client) {
+        guard let sink = sinks.first(where: { $0.client === client }) else { return }
+        unsafe _ = wing_transfer_fan_remove(fan, Int(sink.index))
+        sinks.removeAll { $0.client === client }
+        step()
+    }
+
+    func childEnded() {
+        childHasEnded = true
+        step()
+    }
+
+    func stop() {
+        if isDone { return }
+        isDone = true
+        sync.room.server.loop.unwatch(pipe)
+        SystemCalls.close(pipe)
+    }
+
+    override func ready(_ readiness: Readiness) { step() }
+
+    /// A socket has room again.
+    func socketReady() { step() }
+
+    private func step() {
+        if isDone { return }
+        // The line and the preamble go first.
+        if sinks.contains(where: { !$0.client.reply.out.isEmpty }) { return }
+        let n = unsafe wing_transfer_fan_step(fan, Self.turnLimit)
+        report()
+        if isDone { return }
+        if n == Int(WING_E_END) {
+            if childHasEnded { finish() } else { sync.room.server.loop.unwatch(pipe) }
+            return
+        }
+        if n < 0, n != -Int(EAGAIN) { return }
+        arm()
+    }
+
+    /// Watches what can move next: the pipe, or the sockets that are behind.
+    private func arm() {
+        let loop = sync.room.server.loop
+        let wantsSource = unsafe wing_transfer_fan_wants_source(fan) != 0
+        loop.setInterest(pipe, wantsSource ? .read : [])
+        for sink in sinks {
+            let pending = unsafe wing_transfer_fan_sink(fan, Int(sink.index))?.pointee.pending ?? 0
+            loop.setInterest(sink.client.fd, pending > 0 ? [.read, .write] : .read)
+        }
+    }
+
+    /// Tells the sessions what has gone, and drops whom an error has ended.
+    private func report() {
+        for i in sinks.indices.reversed() where i < sinks.count {
+            guard let state = unsafe wing_transfer_fan_sink(fan, Int(sinks[i].index)) else { continue }
+            let client = sinks[i].client
+            if unsafe state.pointee.error != 0 {
+                let reason = unsafe String(cString: wing_strerror(state.pointee.error))
+                Log.warning("Diskless rdb transfer, write error sending DB to replica: \(reason)")
+                sync.room.server.freeSoon(client)
+                continue
+            }
+            let sent = unsafe state.pointee.sent
+            guard sent > sinks[i].sent, let peer = client.attachments.replica else { continue }
+            let count = sent - sinks[i].sent
+            sinks[i].sent = sent
+            peer.fileOffset = sent
+            moved = max(moved, sent)
+            sync.room.server.statistics.replicationOutputBytes += count
+            sync.room.perform(peer.session.sent(Int64(count), at: ReplicationRoom.now), client, peer)
+        }
+    }
+
+    private func finish() {
+        Log.notice(
+            "Diskless rdb transfer, done reading from pipe, \(sinks.count) replicas still up.")
+        let size = moved
+        stop()
+        sync.conclude(size)
+    }
+}
