@@ -31,7 +31,7 @@ public enum ValueRDB {
         case .setInteger, .setTable: SetValue.write(entry, to: writer)
         case .hashPacked, .hashTable: HashValue(entry).write(to: writer)
         case .sortedSetPacked, .sortedSetSkip: SortedSet.write(entry, to: writer)
-        case .stream: break
+        case .stream: StreamValue(entry.container).write(to: writer)
         }
     }
 
@@ -45,6 +45,7 @@ public enum ValueRDB {
         case WING_RDB_VALUE_SET: return try SetValue.read(reader, heap, limits)
         case WING_RDB_VALUE_HASH: return try HashValue.read(reader, heap, limits)
         case WING_RDB_VALUE_ZSET: return try SortedSet.read(reader, heap, limits)
+        case WING_RDB_VALUE_STREAM: return try StreamValue.read(reader, in: heap)
         default: throw reader.malformed("a value of a kind that is not known here")
         }
     }

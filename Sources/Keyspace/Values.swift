@@ -17,7 +17,7 @@ public enum Values {
         case .setInteger, .setTable: SetValue.free(kind, container, in: heap)
         case .hashPacked, .hashTable: HashValue.free(kind, container, in: heap)
         case .sortedSetPacked, .sortedSetSkip: SortedSet.free(kind, container, in: heap)
-        case .stream: break
+        case .stream: StreamValue(container).free(in: heap)
         }
     }
 
@@ -33,7 +33,7 @@ public enum Values {
         case .hashPacked, .hashTable: HashValue.memoryUsage(kind, container, samples: samples)
         case .sortedSetPacked, .sortedSetSkip:
             SortedSet.memory(kind, container, samples: samples)
-        case .stream: 0
+        case .stream: StreamValue(container).memory(samples: samples)
         }
     }
 
@@ -46,7 +46,7 @@ public enum Values {
         case .setInteger, .setTable: SetValue.copy(kind, container, to: heap)
         case .hashPacked, .hashTable: HashValue.copy(kind, container, in: heap)
         case .sortedSetPacked, .sortedSetSkip: SortedSet.copy(kind, container, to: heap)
-        case .stream: .null
+        case .stream: StreamValue(container).copy(in: heap).address
         }
     }
 
@@ -61,7 +61,7 @@ public enum Values {
         case .hashTable: HashTable<FieldKeys>(container).count
         case .sortedSetPacked: 1
         case .sortedSetSkip: SkipList(container).count
-        case .stream: 1
+        case .stream: StreamValue(container).freeEffort
         }
     }
 }
