@@ -134,6 +134,9 @@ final class FullSync {
         for client in members { room.server.wantsWrite(client) }
     }
 
+    /// A member's socket may have room again.
+    func socketReady() { fan?.socketReady() }
+
     func stopTicking() {
         if let ticker { room.server.loop.cancel(ticker) }
         ticker = nil

@@ -129,8 +129,12 @@ extension ReplicationRoom {
         switch peer.session.state {
         case .sendBulk: return sendSnapshot(client, peer)
         case .streaming(let target, _, _, _):
-            // A socket child's bytes are handed out by the full sync itself.
-            return target == .socket ? false : sendSnapshot(client, peer)
+            guard target == .socket, let sync = peer.sync, sync.size == nil else {
+                return sendSnapshot(client, peer)
+            }
+            // A socket child's bytes are handed out in step; only the mark is each one's own.
+            sync.socketReady()
+            return false
         case .online: return peer.flows ? sendStream(client, peer) : true
         case .idle, .waitBgsaveStart, .waitBgsaveEnd, .awaitingAck: return true
         }
