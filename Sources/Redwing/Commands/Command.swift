@@ -59,6 +59,7 @@ public final class Command {
 
     /// The name's bytes, to compare requests with.
     private let letters: [UInt8]
+    private let signature: UInt64
     /// EXEC, DISCARD, MULTI, WATCH: run at once though a transaction is being gathered.
     let runsInsideMulti: Bool
     /// May be sent by a subscribed RESP2 client.
@@ -77,6 +78,7 @@ public final class Command {
     ) {
         self.name = name
         letters = Array(name.utf8)
+        signature = Bytes.with(letters) { Self.signature($0) }
         runsInsideMulti = ["exec", "discard", "multi", "watch", "quit", "reset"].contains(name)
         runsInsidePubsub = [
             "ping", "subscribe", "unsubscribe", "psubscribe", "punsubscribe", "quit", "reset",
@@ -96,6 +98,10 @@ public final class Command {
     /// Whether `word` names this command, in any case.
     @inline(__always)
     func isNamed(_ word: Bytes) -> Bool {
+        Self.signature(word) == signature && (word.count < 8 || isSpelled(word))
+    }
+
+    private func isSpelled(_ word: Bytes) -> Bool {
         if word.count != letters.count { return false }
         for i in 0..<letters.count {
             var c = word.start.byte(at: i)
@@ -103,6 +109,18 @@ public final class Command {
             if c != letters[i] { return false }
         }
         return true
+    }
+
+    /// The length and the first seven bytes, lower-cased: all there is of most names.
+    @inline(__always)
+    private static func signature(_ word: Bytes) -> UInt64 {
+        var sum = UInt64(truncatingIfNeeded: word.count) & 0xFF
+        for i in 0..<min(word.count, 7) {
+            var c = word.start.byte(at: i)
+            if c >= 0x41 && c <= 0x5A { c |= 0x20 }
+            sum = sum << 8 | UInt64(c)
+        }
+        return sum
     }
 
     /// Whether a request of `count` words has the right number of them.
@@ -115,6 +133,7 @@ public final class Command {
     private init(of other: Command, name: String) {
         self.name = name.lowercased()
         letters = Array(self.name.utf8)
+        signature = Bytes.with(letters) { Self.signature($0) }
         runsInsideMulti = other.runsInsideMulti
         runsInsidePubsub = other.runsInsidePubsub
         isFrame = other.isFrame

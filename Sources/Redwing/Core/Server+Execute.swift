@@ -67,15 +67,27 @@ extension Server {
 
     /// Runs `command` now: EXEC and scripts come here too, once for each command.
     func call(_ client: Client, _ command: Command) {
-        let before = dirty
+        if current != nil { return callNested(client, command) }
+        run(client, command)
+    }
+
+    /// A command inside another (EXEC, a script): what the outer one said of its propagation is kept.
+    private func callNested(_ client: Client, _ command: Command) {
         let outer = propagation
         propagation = Propagation()
+        run(client, command)
+        propagation = outer
+    }
+
+    @inline(__always)
+    private func run(_ client: Client, _ command: Command) {
+        let before = dirty
         if !monitors.isEmpty { feedMonitors(client, command) }
-        let previous = current
-        current = client
+        let previous = unsafe currentReference
+        unsafe currentReference = Unmanaged.passUnretained(client)
         let start = clock
         command.body(client)
-        current = previous
+        unsafe currentReference = previous
         clock = redwing_monotonic_ns()
         now = (clock &+ wallOffset) / 1_000_000
         let nanoseconds = UInt64(bitPattern: clock &- start)
@@ -84,8 +96,8 @@ extension Server {
         statistics.commands &+= 1
         if dirty != before || propagation.isSpecial {
             propagate(client, command, changed: dirty != before)
+            if propagation.isSpecial { propagation = Propagation() }
         }
-        propagation = outer
         if config.slowlogLogSlowerThan >= 0,
             nanoseconds >= UInt64(config.slowlogLogSlowerThan) &* 1000
         {

@@ -10,6 +10,7 @@ import Memory
 import Platform
 import RESP
 
+@safe
 public final class Server {
     public let config: Configuration
     public let loop: EventLoop
@@ -46,7 +47,10 @@ public final class Server {
     var unprocessed: [Client] = []
     public var monitors: [Client] = []
     /// The client whose command runs, nil between commands.
-    public internal(set) var current: Client?
+    @inline(__always)
+    public var current: Client? { unsafe currentReference?.takeUnretainedValue() }
+    /// Not counted: the client outlives its command, for whoever called us holds it.
+    var currentReference: Unmanaged<Client>?
     /// Unix ms until which clients are paused, 0 for none; and whether only writes are.
     public var pausedUntil: Int64 = 0
     public var pauseWritesOnly = false
