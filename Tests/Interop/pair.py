@@ -60,6 +60,10 @@ FORMS = [
     # container's name.
     (r"^-ERR wrong number of arguments for '(\w+)\|.*' command$",
      r"-ERR wrong number of arguments for '\1' command"),
+    (r"^-ERR wrong number of arguments for 'hm?set' command$",
+     "-ERR wrong number of arguments for HMSET"),
+    (r"^-ERR RANK can't be zero: use 1 to start from the first match, 2 from the second.*$",
+     "-ERR RANK can't be zero: use 1 to start from the first match, 2 from the second, ..."),
     (r"^-ERR string exceeds maximum allowed size \(.*\)$",
      "-ERR string exceeds maximum allowed size (512MB)"),
     (r"^-NOPERM this user has no permissions to run the '(.*?)' command.*$",

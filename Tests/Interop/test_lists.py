@@ -59,7 +59,7 @@ ROWS = {
         "LPOS l nope", "LPOS l nope COUNT 1", "LPOS none c", "LPOS none c COUNT 1", "LPOS l 1",
         "LPOS l 01", "LPOS l c MAXLEN 2", "LPOS l c MAXLEN 3", "LPOS l c COUNT 0 MAXLEN 7",
         "LPOS l c RANK -1 COUNT 0 MAXLEN 2", "LPOS l c RANK 4", "LPOS l c RANK -4 COUNT 1",
-        "LPOS l c COUNT -1", "LPOS l c MAXLEN -1", "LPOS l c RANK x", "LPOS l c RANK", "LPOS l c FOO 1",
+        "LPOS l c COUNT -1", "LPOS l c MAXLEN -1", "LPOS l c RANK x", "LPOS l c RANK 0", "LPOS l c RANK", "LPOS l c FOO 1",
         "LPOS l c COUNT 1 COUNT 0", "LPOS none c COUNT x", "LPOS l c MAXLEN 0",
     ],
     "moving": [
@@ -72,7 +72,7 @@ ROWS = {
     "blocking commands that need not wait": [
         "RPUSH a 1 2 3", "BLPOP none a 0", "BRPOP a none 0.5", "BLPOP a a 0", "EXISTS a",
         "RPUSH a 1 2 3", "BRPOPLPUSH a b 0", "BLMOVE a b LEFT RIGHT 0", "LRANGE b 0 -1",
-        "BLPOP a x", "BLPOP a -1", "BLPOP a 1e400", "BRPOPLPUSH a b x", "BLMOVE a b LEFT UP 0",
+        "BLPOP a x", "BLPOP a -1", "BRPOPLPUSH a b x", "BLMOVE a b LEFT UP 0",
         "BLMOVE a b LEFT LEFT -1", "SET s x", "BLPOP s a 0", "BLPOP a s 0", "BLPOP none2 s 0",
     ],
     "blocking commands time out": [

@@ -103,6 +103,9 @@ extension Lists {
         reply.closeArray(mark, count: found)
     }
 
+    private static let zeroRank: StaticString =
+        "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second, ..."
+
     private static func search(_ c: Client) -> Search? {
         var search = Search()
         var i = 3
@@ -111,19 +114,19 @@ extension Lists {
                 c.syntaxError()
                 return nil
             }
-            let fault: StaticString
             if c.word(i, is: "rank") {
                 guard let rank = c.integer(i + 1) else { return nil }
+                if rank == 0 || rank == Int64.min { return refuse(c, zeroRank) }
                 search.rank = rank
-                fault = "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second, ..."
-                if rank == 0 || rank == Int64.min { return refuse(c, fault) }
             } else if c.word(i, is: "count") {
-                guard let count = c.integer(i + 1) else { return nil }
-                if count < 0 { return refuse(c, "ERR COUNT can't be negative") }
+                guard let count = Decimal.parse(c[i + 1]), count >= 0 else {
+                    return refuse(c, "ERR COUNT can't be negative")
+                }
                 search.count = count
             } else if c.word(i, is: "maxlen") {
-                guard let most = c.integer(i + 1) else { return nil }
-                if most < 0 { return refuse(c, "ERR MAXLEN can't be negative") }
+                guard let most = Decimal.parse(c[i + 1]), most >= 0 else {
+                    return refuse(c, "ERR MAXLEN can't be negative")
+                }
                 search.most = most
             } else {
                 c.syntaxError()

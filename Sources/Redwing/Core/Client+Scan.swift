@@ -19,15 +19,12 @@ public struct ScanOptions {
 }
 
 extension Client {
-    /// The cursor at `index`, or its error.
+    /// The cursor at `index`, or its error. As Redis's strtoul: a sign is allowed, nothing is 0.
     public func scanCursor(_ index: Int) -> UInt64? {
         let text = self[index]
         var value: UInt64 = 0
-        if text.count == 0 || text.count > 20 {
-            reply.error("ERR invalid cursor")
-            return nil
-        }
-        for at in 0..<text.count {
+        let signed = text.count > 1 && (text[0] == UInt8(ascii: "-") || text[0] == UInt8(ascii: "+"))
+        for at in (signed ? 1 : 0)..<text.count {
             let digit = text[at] &- 0x30
             let (scaled, overflow) = value.multipliedReportingOverflow(by: 10)
             let (sum, carry) = scaled.addingReportingOverflow(UInt64(digit))
@@ -37,7 +34,7 @@ extension Client {
             }
             value = sum
         }
-        return value
+        return signed && text[0] == UInt8(ascii: "-") ? 0 &- value : value
     }
 
     /// The options from the argument at `first` on, or their error. TYPE is SCAN's own.
