@@ -45,7 +45,7 @@ let package = Package(
             linkerSettings: [.linkedLibrary("lz4"), .linkedLibrary("z")]),
         .target(
             name: "Platform", path: "CSources/Platform", cSettings: cRules,
-            linkerSettings: [.linkedLibrary("jemalloc")]),
+            linkerSettings: [.linkedLibrary("jemalloc"), .linkedLibrary("crypto")]),
         .target(name: "Memory", dependencies: ["Platform"], swiftSettings: hot),
         .target(name: "RESP", dependencies: ["Memory"], swiftSettings: hot),
         .target(name: "Keyspace", dependencies: ["Memory", "Platform", "Wing"], swiftSettings: hot),

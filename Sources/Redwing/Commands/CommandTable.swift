@@ -78,6 +78,10 @@ public struct CommandTable {
             saving(),
             lists(),
             hashes(),
+            configuration(),
+            information(),
+            clients(),
+            debugging(),
         ]
     }
 }

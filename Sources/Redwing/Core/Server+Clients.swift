@@ -144,6 +144,8 @@ extension Server {
                 free(client)
                 continue
             }
+            rooms.observation.recentInput.note(client.query.capacity, at: now)
+            rooms.observation.recentOutput.note(client.reply.out.capacity, at: now)
             if client.query.isEmpty, client.query.capacity > 0 { client.query.removeAll(keeping: 0) }
             client.query.shrink(below: 32 << 10)
             if client.reply.out.isEmpty { client.reply.out.removeAll(keeping: 1 << 10) }
@@ -157,12 +159,5 @@ extension Server {
     func willFree(_ client: Client) {
         rooms.pubsub.removeAll(of: client)
         if client.attachments.replica != nil { rooms.replicationRoom?.forget(client) }
-    }
-}
-
-extension Client {
-    /// The line of CLIENT LIST.
-    public func describe() -> String {
-        "id=\(id) addr=\(peerName) fd=\(fd) name=\(String(decoding: name, as: UTF8.self))"
     }
 }

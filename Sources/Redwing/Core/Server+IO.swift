@@ -83,6 +83,7 @@ extension Server {
                     violated(client, "inline request", buffer)
                     return
                 }
+                if pausedUntil != 0, postponeWrite(client) { return }
                 client.request =
                     client.parser.isMultibulk ? Bytes(start: buffer.bytes.start, count: size) : .empty
                 execute(client)

@@ -55,9 +55,17 @@ extension Server {
     public func run() {
         loop.beforeSleep = { [unowned self] in beforeSleep() }
         loop.afterSleep = { [unowned self] in readWallClock() }
-        loop.schedule(after: 1, every: Int64(1000 / max(1, config.hz))) { [unowned self] in cron() }
+        scheduleCron()
         refreshGate()
         loop.run()
+    }
+
+    /// Starts the cron, or gives it another frequency.
+    func scheduleCron() {
+        if let cronTimer { loop.cancel(cronTimer) }
+        cronTimer = loop.schedule(after: 1, every: Int64(1000 / max(1, config.hz))) {
+            [unowned self] in cron()
+        }
     }
 
     func beforeSleep() {
@@ -72,30 +80,9 @@ extension Server {
     func cron() {
         cronTurns += 1
         clientsCron()
+        observationCron()
         endPauseIfDue()
         saveIfDue()
         refreshGate()
-    }
-
-    // MARK: CLIENT PAUSE
-
-    /// Puts the client's requests off while clients are paused; true when it was put off.
-    func postponeWhilePaused(_ client: Client) -> Bool {
-        if now >= pausedUntil {
-            endPauseIfDue()
-            return false
-        }
-        if !client.flags.isDisjoint(with: [.replica, .master]) { return false }
-        if pauseWritesOnly { return false }
-        if !postponed.contains(where: { $0 === client }) { postponed.append(client) }
-        return true
-    }
-
-    func endPauseIfDue() {
-        guard pausedUntil != 0, now >= pausedUntil else { return }
-        pausedUntil = 0
-        let batch = postponed
-        postponed = []
-        for client in batch { resume(client) }
     }
 }

@@ -72,6 +72,7 @@ public final class Server {
     var supervisor: Supervisor?
     public internal(set) var exitCode: Int32 = 0
     var cronTurns: UInt64 = 0
+    var cronTimer: TimerID?
 
     // MARK: Rooms
     public let persistence: Persistence
@@ -90,7 +91,7 @@ public final class Server {
         persistence = Persistence(now: now)
         runID = RandomText.hex(40)
         lruClock = UInt32(truncatingIfNeeded: now / 1000) & 0xFF_FFFF
-        requestLimits.bulk = config.protoMaxBulkLen
+        applyConfiguration()
     }
 
     /// Reads both clocks; the wall clock may jump, the monotonic one doesn't.
@@ -120,6 +121,7 @@ public final class Server {
 public struct ServerRooms {
     public internal(set) var replicationRoom: ReplicationRoom?
     var pubsub = PubSub()
+    var observation = Observation()
 
     public init() {}
 }
@@ -138,6 +140,7 @@ public struct Statistics {
     public var expired: UInt64 = 0
     public var expiredTimeCapReached: UInt64 = 0
     public var expiredStalePercent: Double = 0
+    public var expireCycleMicroseconds: UInt64 = 0
     public var evicted: UInt64 = 0
     public var syncFull: UInt64 = 0
     public var syncPartialOk: UInt64 = 0

@@ -234,8 +234,8 @@ extension Server {
     }
 
     /// RDB in, RDB out: DEBUG RELOAD. Nil on success.
-    func reload() -> String? {
-        if let reason = saveNow() { return reason }
+    func reload(saving: Bool = true) -> String? {
+        if saving, let reason = saveNow() { return reason }
         let job = LoadJob(self, .file(path: config.dbfilename), total: 0, keepExpired: isReplica)
         switch job.run() {
         case .loaded(let fresh, let summary):

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// INFO, TIME, LOLWUT, MODULE.
+
+import Configuration
+import Memory
+import Platform
+import RESP
+
+extension CommandTable {
+    static func information() -> [Command] {
+        [
+            Command("info", -1, "random loading stale", "dangerous", Information.info),
+            Command("time", 1, "random loading stale fast", "", Information.time),
+            Command("lolwut", -1, "readonly fast", "", Information.lolwut),
+            Command("module", -2, "admin noscript", "", Information.module),
+        ]
+    }
+}
+
+enum Information {
+    static func info(_ c: Client) {
+        c.reply.verbatim(c.server.info((1..<max(1, c.count)).map { c[$0].string }))
+    }
+
+    static func time(_ c: Client) {
+        let now = redwing_wall_us()
+        c.reply.array(2)
+        c.reply.bulk(now / 1_000_000)
+        c.reply.bulk(now % 1_000_000)
+    }
+
+    static func module(_ c: Client) {
+        if c.asksForHelp {
+            c.help([
+                "LIST -- Return a list of loaded modules.",
+                "LOAD <path> [arg ...] -- Load a module library from <path>.",
+                "UNLOAD <name> -- Unload a module.",
+            ])
+        } else if c.word(1, is: "list"), c.count == 2 {
+            c.reply.array(0)
+        } else if c.word(1, is: "load"), c.count >= 3 {
+            c.reply.error("ERR Error loading the extension. Please check the server logs.")
+        } else if c.word(1, is: "unload"), c.count == 3 {
+            c.reply.error("ERR Error unloading module: no such module with that name")
+        } else {
+            c.unknownSubcommand()
+        }
+    }
+
+    /// A wing, drawn by a line of feathers that grow and fold; then the version, as tools expect.
+    static func lolwut(_ c: Client) {
+        var columns = 66
+        if c.count > 1, c.word(1, is: "version") {
+            if c.count < 3 || c.integer(2) == nil { return }
+        } else if c.count > 1 {
+            guard let wanted = c.integer(1) else { return }
+            columns = Int(min(max(wanted, 10), 160))
+        }
+        var text = ""
+        let rows = 12
+        for row in 0..<rows {
+            let reach = columns * (row + 1) * (2 * rows - row) / (rows * (rows + 1))
+            let indent = row * row / 6
+            text += String(repeating: " ", count: min(indent, columns))
+            for column in 0..<max(0, min(columns, reach) - indent) {
+                let phase = (column * (row + 3) + Int(redwing_random() % 3)) % 7
+                text += phase < 2 ? "~" : phase < 4 ? "-" : phase < 5 ? "=" : " "
+            }
+            text += "\n"
+        }
+        text += "\nRedis ver. \(Version.redis), Redwing ver. \(Version.redwing)\n"
+        c.reply.verbatim(text)
+    }
+}

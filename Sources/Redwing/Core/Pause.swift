@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// CLIENT PAUSE: clients are put off, all their requests or only those that write. Replicas and the
+// master's link go on, so that what is on its way arrives.
+
+import Memory
+import RESP
+
+extension Server {
+    /// Pauses for `milliseconds` from now. A longer or a stricter pause at work holds.
+    func pause(for milliseconds: Int64, onlyWrites: Bool) {
+        let (sum, overflow) = now.addingReportingOverflow(milliseconds)
+        let end = overflow ? Int64.max : sum
+        let running = pausedUntil > now
+        pauseWritesOnly = onlyWrites && !(running && !pauseWritesOnly)
+        pausedUntil = max(pausedUntil, end)
+    }
+
+    /// Puts the client's requests off while all are paused; true when it was put off.
+    func postponeWhilePaused(_ client: Client) -> Bool {
+        if now >= pausedUntil {
+            endPauseIfDue()
+            return false
+        }
+        if pauseWritesOnly || !client.flags.isDisjoint(with: [.replica, .master]) { return false }
+        postpone(client)
+        return true
+    }
+
+    /// Puts the request at hand off when only writes are paused and it may write.
+    func postponeWrite(_ client: Client) -> Bool {
+        guard pauseWritesOnly, client.flags.isDisjoint(with: [.replica, .master]),
+            client.arguments.count > 0, let command = commands.find(client.arguments[0])
+        else { return false }
+        let queued = command.name == "exec" ? client.transaction?.flags ?? [] : []
+        let writes = command.flags.contains(.write) || queued.contains(.write)
+        guard writes || Self.mayReplicate.contains(command.name) else { return false }
+        // Inside MULTI a write is only queued; its EXEC waits.
+        if client.flags.contains(.multi), command.name != "exec" { return false }
+        postpone(client)
+        return true
+    }
+
+    /// Commands that replicas see though they aren't writes by their flags.
+    private static let mayReplicate: Set<String> = ["publish", "eval", "evalsha", "script", "pfcount"]
+
+    private func postpone(_ client: Client) {
+        if !postponed.contains(where: { $0 === client }) { postponed.append(client) }
+    }
+
+    func endPauseIfDue() {
+        guard pausedUntil != 0, now >= pausedUntil else { return }
+        endPause()
+    }
+
+    func endPause() {
+        pausedUntil = 0
+        pauseWritesOnly = false
+        let batch = postponed
+        postponed = []
+        for client in batch { resume(client) }
+    }
+}

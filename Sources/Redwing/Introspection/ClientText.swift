@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// A client in one line, as CLIENT LIST and the log show it, and the ways to name a kind of client.
+
+import Keyspace
+import Memory
+import RESP
+
+/// The classes of CLIENT LIST TYPE and CLIENT KILL TYPE.
+enum ClientType {
+    case normal, master, replica, pubsub
+
+    init?(_ word: Bytes) {
+        if word.equalsIgnoringCase("normal") {
+            self = .normal
+        } else if word.equalsIgnoringCase("master") {
+            self = .master
+        } else if word.equalsIgnoringCase("replica") || word.equalsIgnoringCase("slave") {
+            self = .replica
+        } else if word.equalsIgnoringCase("pubsub") {
+            self = .pubsub
+        } else {
+            return nil
+        }
+    }
+}
+
+extension Client {
+    var type: ClientType {
+        if flags.contains(.master) { return .master }
+        // MONITOR is served as a normal client's command, as in Redis.
+        if flags.contains(.replica), !flags.contains(.monitor) { return .replica }
+        return flags.contains(.pubsub) ? .pubsub : .normal
+    }
+
+    private static let letters: [(ClientFlags, Character)] = [
+        (.master, "M"), (.pubsub, "P"), (.multi, "x"), (.blocked, "b"), (.tracking, "t"),
+        (.dirtyCas, "d"), (.closeAfterReply, "c"), (.unprocessed, "u"), (.closeSoon, "A"),
+        (.unixSocket, "U"), (.readOnly, "r"), (.noEvict, "e"),
+    ]
+
+    private var letters: String {
+        var text = flags.contains(.monitor) ? "O" : flags.contains(.replica) ? "S" : ""
+        for (flag, letter) in Self.letters where flags.contains(flag) { text.append(letter) }
+        return text.isEmpty ? "N" : text
+    }
+
+    private var eventLetters: String {
+        if fd < 0 { return "" }
+        let interest = server.loop.interest(of: fd)
+        return (interest.contains(.read) ? "r" : "") + (interest.contains(.write) ? "w" : "")
+    }
+
+    /// The line of CLIENT LIST, without its end.
+    public func describe() -> String {
+        let now = server.now / 1000
+        let queued = transaction.map { $0.steps.count } ?? -1
+        let out = reply.out
+        return "id=\(id) addr=\(peerName) fd=\(fd) name=\(String(decoding: name, as: UTF8.self))"
+            + " age=\(now - createdAt) idle=\(max(0, now - lastInteraction)) flags=\(letters)"
+            + " db=\(database.index) sub=\(attachments.channels.count)"
+            + " psub=\(attachments.patterns.count) multi=\(queued)"
+            + " qbuf=\(query.count) qbuf-free=\(query.room) obl=\(out.count) oll=0"
+            + " omem=\(out.capacity) events=\(eventLetters) cmd=\(command?.name ?? "NULL")"
+            + " user=\(userName ?? "(superuser)")"
+    }
+
+    /// The user whose rights the client has; nil when it has all (the server's own, a master's link).
+    var userName: String? { flags.contains(.master) || fd < 0 ? nil : "default" }
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What a setting asks of the running server, beyond being read where it is used: at the start and
+// at CONFIG SET.
+
+import Configuration
+import Keyspace
+import Memory
+import RESP
+
+extension Server {
+    /// At the end of `init`: what has a copy of settings gets them.
+    func applyConfiguration() {
+        applyPackedLimits()
+        requestLimits.bulk = config.protoMaxBulkLen
+        rooms.observation.startupMemory = usedMemory
+    }
+
+    /// The thresholds of packed encodings, which databases keep a copy of.
+    func applyPackedLimits() {
+        var limits = PackedLimits()
+        limits.hashMaxEntries = config.hashMaxZiplistEntries
+        limits.hashMaxValue = config.hashMaxZiplistValue
+        limits.setMaxIntegers = config.setMaxIntsetEntries
+        limits.sortedSetMaxEntries = config.zsetMaxZiplistEntries
+        limits.sortedSetMaxValue = config.zsetMaxZiplistValue
+        limits.listMaxSize = config.listMaxZiplistSize
+        limits.listCompressDepth = config.listCompressDepth
+        limits.streamNodeMaxBytes = config.streamNodeMaxBytes
+        limits.streamNodeMaxEntries = config.streamNodeMaxEntries
+        for database in keyspace.databases { database.limits = limits }
+    }
+
+    /// A directive took a new value; a returned reason puts the old one back.
+    func applied(_ directive: Directive) -> String? {
+        switch directive.name {
+        case "maxclients":
+            if let reason = OpenFiles.adjust(toMaxclients: config.maxclients) { return reason }
+        case "loglevel": Log.setLevel(config.loglevel)
+        case "requirepass":
+            // Without a password everybody is in, also who came while there was one.
+            if config.requirepass.isEmpty { for client in clients.values { client.authenticated = true } }
+        case "proto-max-bulk-len": requestLimits.bulk = config.protoMaxBulkLen
+        case "maxmemory":
+            if config.maxmemory > 0, usedMemory > config.maxmemory {
+                Log.warning(
+                    "WARNING: the new maxmemory value set via CONFIG SET (\(config.maxmemory)) is smaller than the current memory usage (\(usedMemory)). This will result in key eviction and/or the inability to accept new write commands depending on the maxmemory-policy.")
+            }
+        case "hz": scheduleCron()
+        case "hash-max-ziplist-entries", "hash-max-ziplist-value", "set-max-intset-entries",
+            "zset-max-ziplist-entries", "zset-max-ziplist-value", "list-max-ziplist-size",
+            "list-compress-depth", "stream-node-max-bytes", "stream-node-max-entries":
+            applyPackedLimits()
+        default: break
+        }
+        if let reason = rooms.observation.changeHandlers[directive.name]?() { return reason }
+        refreshGate()
+        return nil
+    }
+
+    /// CONFIG RESETSTAT.
+    func resetStatistics() {
+        var fresh = Statistics()
+        // What describes the process and not a period stays, as in Redis.
+        fresh.peakMemory = usedMemory
+        statistics = fresh
+        rooms.observation.resetRates()
+        for command in commands.all {
+            command.calls = 0
+            command.nanoseconds = 0
+            command.rejectedCalls = 0
+            command.failedCalls = 0
+        }
+    }
+}

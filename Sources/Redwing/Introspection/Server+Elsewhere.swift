@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// What INFO and MEMORY ask of other rooms. Each line goes to its room when that room has an answer.
+
+import Configuration
+import Memory
+import Replication
+
+extension Server {
+    // MARK: Replication
+
+    /// The lines of INFO replication.
+    func replicationInfo() -> String { replication?.info() ?? "role:master\r\nconnected_slaves:0\r\n" }
+    /// What is held of the stream, once for the backlog and all replicas.
+    var replicationBacklogBytes: Int { replication?.stream.memory ?? 0 }
+    /// What is held for replicas beyond the backlog.
+    var replicaBufferBytes: Int { max(0, replicationBacklogBytes - config.replBacklogSize) }
+
+    /// DEBUG CHANGE-REPL-ID: as if this master's history were another one.
+    func changeReplicationID() { replication?.history.begin(ReplicationRoom.freshID()) }
+
+    // MARK: The append only file
+    /// DEBUG LOADAOF; the reason when it can't be.
+    func reloadAOF() -> String? { "appendonly is off" }
+
+    var aofBufferBytes: Int { 0 }
+
+    func aofInfo(rewriteSeconds: Int64) -> String {
+        var info = InfoText()
+        info.field("aof_enabled", config.appendonly)
+        info.field("aof_rewrite_in_progress", persistence.job == .rewriteAOF)
+        info.field("aof_rewrite_scheduled", 0)
+        info.field("aof_last_rewrite_time_sec", -1)
+        info.field("aof_current_rewrite_time_sec", rewriteSeconds)
+        info.field("aof_last_bgrewrite_status", "ok")
+        info.field("aof_rewrites", 0)
+        info.field("aof_rewrites_consecutive_failures", 0)
+        info.field("aof_last_write_status", "ok")
+        info.field("aof_last_cow_size", 0)
+        return info.text
+    }
+
+    /// The lines of an AOF that is on.
+    func aofSizeInfo() -> String { "" }
+
+    // MARK: Scripting
+    /// Bytes of cached scripts, and of the interpreter.
+    var scriptMemory: (scripts: Int, interpreter: Int) { (0, 0) }
+    var cachedScriptCount: Int { 0 }
+
+    // MARK: Client-side caching
+    var trackingTotals: (keys: Int, items: Int, prefixes: Int) { (0, 0, 0) }
+
+    // MARK: Lazy freeing
+    var pendingFreeObjects: Int { 0 }
+}
