@@ -78,6 +78,7 @@ public struct CommandTable {
             saving(),
             lists(),
             hashes(),
+            streams(),
             configuration(),
             information(),
             clients(),
