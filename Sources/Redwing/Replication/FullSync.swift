@@ -54,9 +54,13 @@ final class FullSync {
 
     deinit { if file >= 0 { SystemCalls.close(file) } }
 
+    /// Our data set is another one now: what the child writes is of no use to anyone new.
+    var isOutdated = false
+
     /// A replica that joins now can have all of it.
     var isJoinable: Bool {
-        guard target == .spool, punched == 0, child != nil || size != nil else { return false }
+        guard target == .spool, punched == 0, !isOutdated, child != nil || size != nil
+        else { return false }
         return room.stream.start <= offset
     }
 

@@ -33,10 +33,16 @@ final class LinkLoader {
 }
 
 extension ReplicationRoom {
-    /// `dbfilename` has the master's snapshot.
+    /// The master's snapshot is complete, in a file.
     func loadReceivedFile() {
+        if server.persistence.job == .saveToDisk {
+            // Its older data must not replace what has just come.
+            Log.notice(
+                "Replica is about to load the RDB file received from the master, but there is a pending RDB child running. Killing process \(server.persistence.child?.pid ?? 0) and removing its temp file to avoid any race")
+            server.persistence.child?.stop()
+        }
         Log.notice("MASTER <-> REPLICA sync: Loading DB in memory")
-        let path = server.config.dbfilename
+        guard let path = connection?.receivedPath else { return }
         let job = LoadJob(
             server, .file(path: path), total: Server.fileSize(path), keepExpired: true)
         begin(LinkLoader(job), serving: false, from: "disk")
@@ -84,6 +90,7 @@ extension ReplicationRoom {
             if let refusal = guardAgainstEmpty(fresh) {
                 return perform(link.loadFailed(refusal, at: Self.now))
             }
+            connection?.keepReceived()
             server.adopt(fresh, summary)
             server.dirty = 0
             rdbIsFromSync = place == "disk"

@@ -34,6 +34,9 @@ final class MasterConnection: EventHandler {
             unsafe receiver = wing_transfer_receiver_create()
         }
 
+        /// A second way to the file, whatever its name is at the moment.
+        var link: String { "/proc/self/fd/\(file)" }
+
         deinit {
             unsafe wing_transfer_receiver_free(receiver)
             SystemCalls.close(file)
@@ -43,6 +46,8 @@ final class MasterConnection: EventHandler {
     unowned let room: ReplicationRoom
     private(set) var fd: Int32
     private var phase = Phase.connecting
+    /// A complete body that is being loaded.
+    private var received: Body?
     /// What the socket had no room for.
     private let out = ByteBuffer()
     private static let longestLine = 64 << 10
@@ -215,6 +220,7 @@ final class MasterConnection: EventHandler {
             unsafe _ = unlink(body.path)
             phase = .lines
         }
+        dropReceived()
     }
 
     private func receive(_ body: Body) {
@@ -268,25 +274,44 @@ final class MasterConnection: EventHandler {
         lost(reason)
     }
 
-    /// Synced and renamed: what a crash leaves is the old file or the new one.
+    /// The body is loaded at once; meanwhile it is synced and then renamed on another thread, so that
+    /// what a crash leaves is the old file or the new one, whole.
     private func complete(_ body: Body) {
         phase = .idle
         server.loop.setInterest(fd, [])
-        let target = server.config.dbfilename
-        var failure: String?
-        if fsync(body.file) != 0 {
-            failure = "Failed trying to sync the temp DB to disk in MASTER <-> REPLICA synchronization: "
-                + SystemError.last("fsync").reason
-        } else if unsafe rename(body.path, target) != 0 {
-            failure = "Failed trying to rename the temp DB into \(target) in MASTER <-> REPLICA "
-                + "synchronization: " + SystemError.last("rename").reason
-        }
-        if let failure {
-            unsafe _ = unlink(body.path)
-            room.perform(room.link.loadFailed(failure, at: ReplicationRoom.now))
-            return
-        }
+        received = body
         room.perform(room.link.transferred(at: ReplicationRoom.now))
+    }
+
+    /// The received file, for the loader.
+    var receivedPath: String? { received?.link }
+
+    /// The received file gets its name when its bytes are on disk.
+    func keepReceived() {
+        guard let body = received else { return }
+        received = nil
+        let target = server.config.dbfilename
+        let held = Handover(body)
+        server.jobs.submit {
+            let body = held.value
+            if fsync(body.file) != 0 {
+                let reason = SystemError.last("fsync").reason
+                Log.warning(
+                    "Failed trying to sync the temp DB to disk in MASTER <-> REPLICA synchronization: \(reason)")
+                unsafe _ = unlink(body.path)
+            } else if unsafe rename(body.path, target) != 0 {
+                let reason = SystemError.last("rename").reason
+                Log.warning(
+                    "Failed trying to rename the temp DB into \(target) in MASTER <-> REPLICA synchronization: \(reason)")
+                unsafe _ = unlink(body.path)
+            }
+        }
+    }
+
+    /// The received file is of no use.
+    private func dropReceived() {
+        if let body = received { unsafe _ = unlink(body.path) }
+        received = nil
     }
 }
 
@@ -298,6 +323,16 @@ extension Bytes {
 }
 
 extension SystemCalls {
+    static func waitWritable(_ fd: Int32, milliseconds: Int32) {
+        var entry = pollfd(fd: fd, events: Int16(POLLOUT), revents: 0)
+        unsafe _ = poll(&entry, 1, milliseconds)
+    }
+
+    static func waitReadable(_ fd: Int32, milliseconds: Int32) {
+        var entry = pollfd(fd: fd, events: Int16(POLLIN), revents: 0)
+        unsafe _ = poll(&entry, 1, milliseconds)
+    }
+
     /// For a thread that may wait: reads block, but for `timeoutSeconds` at most.
     static func setBlocking(_ fd: Int32, timeoutSeconds: Int) {
         let flags = fcntl(fd, F_GETFL)

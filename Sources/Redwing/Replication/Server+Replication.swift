@@ -99,7 +99,7 @@ extension Server {
     }
 
     /// Gives replicas what is left of the stream, before the end.
-    func flushReplicas() { rooms.replicationRoom?.flush() }
+    func flushReplicas() { rooms.replicationRoom?.finish() }
 
     // MARK: What replication asks of the rest
 
@@ -159,6 +159,38 @@ extension ReplicationRoom {
                 id: history.id, secondID: id, secondOffset: found.offset + 1)
             stream.activate()
             withoutReplicasSince = Self.now
+        }
+    }
+
+    /// Before the end: replicas get what is left of the stream, so that they can be continued by who
+    /// comes after us. Closing a socket with unread ACKs would take back what is on its way: so we
+    /// say that nothing follows, and wait for their end.
+    func finish() {
+        let limit = Self.now + .seconds(max(1, server.config.shutdownTimeout))
+        let waiting = replicas.filter { $0.attachments.replica?.flows ?? false }
+        for client in waiting {
+            guard let peer = client.attachments.replica else { continue }
+            while Self.now < limit, !client.isClosed, let cursor = peer.cursor,
+                stream.pending(cursor) > 0 || !client.reply.out.isEmpty
+            {
+                SystemCalls.waitWritable(client.fd, milliseconds: 50)
+                server.writable(client)
+            }
+        }
+        for client in waiting where !client.isClosed && client.transport == nil {
+            _ = shutdown(client.fd, Int32(SHUT_WR))
+        }
+        let grace = min(limit, Self.now + .seconds(1))
+        let sink = ByteBuffer(capacity: 4096)
+        for client in waiting where !client.isClosed && client.transport == nil {
+            var isOpen = true
+            while isOpen && Self.now < grace {
+                SystemCalls.waitReadable(client.fd, milliseconds: 20)
+                switch SystemCalls.read(client.fd, into: sink.reserve(4096), 4096) {
+                case .bytes, .wouldBlock: break
+                case .end, .failed: isOpen = false
+                }
+            }
         }
     }
 

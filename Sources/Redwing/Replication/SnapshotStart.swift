@@ -31,7 +31,7 @@ extension ReplicationRoom {
         case .saveToDisk: return .disk(leader: nil)
         case .sendToReplicas: return .socket
         case .rewriteAOF: return .other
-        case nil: return server.loading ? .other : .none
+        case nil: return server.persistence.load != nil ? .other : .none
         }
     }
 
