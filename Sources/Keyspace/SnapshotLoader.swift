@@ -65,6 +65,8 @@ public struct SnapshotLoader {
     ) throws(RDBFault) -> LoadSummary {
         var summary = LoadSummary()
         var database = keyspace.databases[0]
+        var batch = LoadBatch(database)
+        defer { _ = batch.flush() }
         while true {
             try reader.next()
             switch unsafe reader.item.kind {
@@ -77,13 +79,14 @@ public struct SnapshotLoader {
                         "database \(index), but this server has \(keyspace.databases.count) (directive databases)")
                 }
                 database = keyspace.databases[Int(index)]
+                try check(batch.select(database), reader)
             case WING_RDB_ITEM_RESIZEDB:
                 // A claim: believed up to what costs little, beyond that tables grow as keys come.
                 let keys = min(unsafe reader.item.keys, Self.reservedKeys)
                 let volatile = min(unsafe reader.item.expires, keys)
                 database.reserve(keys: Int(keys), volatile: Int(volatile))
             case WING_RDB_ITEM_KEY:
-                try loadKey(reader, into: database, &summary)
+                try loadKey(reader, into: &batch, of: database, &summary)
                 if let delay { delay() }
                 if summary.keysLoaded & 255 == 0 {
                     progress.bytes = reader.offset
@@ -94,6 +97,7 @@ public struct SnapshotLoader {
                 }
             case WING_RDB_ITEM_NOTE: summary.notes.append(unsafe reader.item.text.view.string)
             default:
+                try check(batch.flush(), reader)
                 progress.bytes = reader.offset
                 progress.keys = summary.keysLoaded
                 return summary
@@ -137,7 +141,8 @@ public struct SnapshotLoader {
 
     @inline(__always)
     private func loadKey(
-        _ reader: RDBReader, into database: Database, _ summary: inout LoadSummary
+        _ reader: RDBReader, into batch: inout LoadBatch, of database: Database,
+        _ summary: inout LoadSummary
     ) throws(RDBFault) {
         let expiry = unsafe reader.item.expiry_ms
         if let limit = dropExpiredBefore, expiry >= 0, expiry < limit {
@@ -156,20 +161,21 @@ public struct SnapshotLoader {
         if unsafe reader.item.value == WING_RDB_VALUE_STRING {
             // The name stays good while the parts are read; see wing_rdb_item.
             guard try reader.nextPart() else { throw reader.malformed("a string without a value") }
-            guard database.addLoadedString(name, unsafe reader.part.text.view, expiry: alive, access: bits)
-            else { throw duplicate(reader, name) }
+            try check(
+                batch.add(name, string: unsafe reader.part.text.view, expiry: alive, access: bits), reader)
         } else {
             let (kind, container) = try ValueRDB.read(reader, database.heap, limits)
-            guard let entry = database.addLoaded(name, kind, container, expiry: alive) else {
-                Values.free(kind, container, database.heap)
-                throw duplicate(reader, name)
-            }
-            entry.access = bits
+            try check(batch.add(name, kind, container, expiry: alive, access: bits), reader)
         }
         summary.keysLoaded += 1
     }
 
-    private func duplicate(_ reader: RDBReader, _ name: Bytes) -> RDBFault {
-        reader.malformed("key '\(name.prefix(64).string)' occurs twice")
+    /// A key that was there already damns the file.
+    @inline(__always)
+    private func check(_ twice: [UInt8]?, _ reader: RDBReader) throws(RDBFault) {
+        if let twice {
+            let name = Bytes.with(twice) { $0.prefix(64).string }
+            throw reader.malformed("key '\(name)' occurs twice")
+        }
     }
 }

@@ -161,11 +161,9 @@ enum Saving {
             }
             let expiry: Int64? = ttl > 0 ? ttl : nil
             if let text {
-                Bytes.with(text) {
-                    _ = database.addLoadedString(key, $0, expiry: expiry, access: database.newAccess)
-                }
+                Bytes.with(text) { database.addRestored(string: $0, key, expiry: expiry) }
             } else if let built {
-                _ = database.addLoaded(key, built.0, built.1, expiry: expiry)
+                database.insert(key, built.0, container: built.1, expiry: expiry)
             }
             setAccess(c, key, idle: idle, frequency: frequency)
             c.changed(key, .generic, "restore")
