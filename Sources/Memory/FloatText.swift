@@ -128,6 +128,15 @@ public enum FloatText {
         return n
     }
 
+    /// The double with so many digits behind the point, 20 at most, and no exponent ("%.4f").
+    public static func fixed(_ value: Double, _ digits: Int) -> String {
+        let buffer = ByteBuffer(capacity: 352)
+        let place = buffer.reserve(352)
+        let text = unsafe place.pointer.assumingMemoryBound(to: CChar.self)
+        buffer.commit(Int(unsafe redwing_format_fixed(text, 352, Int32(min(digits, 20)), value)))
+        return buffer.bytes.string
+    }
+
     public static func string(_ value: Double) -> String {
         let buffer = ByteBuffer(capacity: maximumSize)
         buffer.append(double: value)

@@ -68,6 +68,13 @@ FORMS = [
      "-ERR string exceeds maximum allowed size (512MB)"),
     (r"^-NOPERM this user has no permissions to run the '(.*?)' command.*$",
      r"-NOPERM this user has no permissions to run the '\1' command or its subcommand"),
+    # Geo: 6.0.7 has the units in lower case, and WITHCOORDS.
+    (r"^-ERR unsupported unit provided\. please use .*$",
+     "-ERR unsupported unit provided. please use m, km, ft, mi"),
+    (r"WITHHASH and WITHCOORDS? options$", "WITHHASH and WITHCOORDS options"),
+    # 6.0.7 names two commands where 7.0 names the one at hand.
+    (r"^-ERR at least 1 input key is needed for .*$",
+     "-ERR at least 1 input key is needed for ZUNIONSTORE/ZINTERSTORE"),
     # SELECT of what is no number.
     (r"^-ERR invalid DB index$", "-ERR value is not an integer or out of range"),
     # Errors out of scripts carry the script's name: the part before it is Redis's own.

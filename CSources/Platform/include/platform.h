@@ -66,6 +66,11 @@ static inline int redwing_format_double(char *place, size_t size, double value) 
     return snprintf(place, size, "%.17g", value);
 }
 
+/** snprintf "%.*f" with `digits` behind the point; the longest text of a double has 310 before it. */
+static inline int redwing_format_fixed(char *place, size_t size, int digits, double value) {
+    return snprintf(place, size, "%.*f", digits, value);
+}
+
 /** snprintf "%.17Lf"; the longest text of a long double has about 4950 bytes. */
 static inline int redwing_format_long_double(char *place, size_t size, const long double *value) {
     return snprintf(place, size, "%.17Lf", *value);

@@ -75,6 +75,7 @@ public struct CommandTable {
             pubsub(),
             sets(),
             sortedSets(),
+            geo(),
             saving(),
             lists(),
             hashes(),

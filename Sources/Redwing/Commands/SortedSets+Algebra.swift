@@ -229,10 +229,13 @@ extension SortedSets {
         result.free()
     }
 
-    /// Puts `result` at the first argument in place of what is there and replies its size; an empty
-    /// one (or nil) leaves no key. `result` is disposed of.
-    static func storeResult(_ client: Client, _ result: SortedSet?, _ event: StaticString) {
-        let key = client[1]
+    /// Puts `result` at `target` (the first argument) in place of what is there and replies its size;
+    /// an empty one (or nil) leaves no key. `result` is disposed of.
+    static func storeResult(
+        _ client: Client, _ result: SortedSet?, _ event: StaticString, at target: Bytes? = nil,
+        dirty: Int = 1
+    ) {
+        let key = target ?? client[1]
         let present = client.lookupWrite(key) != nil
         guard var result, result.count > 0 else {
             result?.free()
@@ -244,6 +247,6 @@ extension SortedSets {
         client.server.remove(key, in: client.database)
         client.database.insert(key, result.kind, container: result.container)
         client.reply.integer(result.count)
-        client.changed(key, .sortedSet, event)
+        client.changed(key, .sortedSet, event, dirty: dirty)
     }
 }

@@ -98,7 +98,8 @@ enum SortedSets {
         if let error = options.error(pairs: words / 2) { return client.reply.error(error) }
         if words == 2 {
             guard let score = score(client, first) else { return }
-            return store(client, options, pairs: 1) { _ in (score, client[first + 1]) }
+            store(client, options, pairs: 1) { _ in (score, client[first + 1]) }
+            return
         }
         // All scores are read before any is stored: a bad one leaves the key as it was.
         var scores: [Double] = []
@@ -116,13 +117,15 @@ enum SortedSets {
         return nil
     }
 
-    private static func store(
+    /// Stores the pairs and replies; returns the number of changes.
+    @discardableResult
+    static func store(
         _ client: Client, _ options: AddOptions, pairs: Int, _ pair: (Int) -> (Double, Bytes)
-    ) {
+    ) -> Int {
         let key = client[1]
         var outcome = AddOutcome()
         if let entry = client.lookupWrite(key) {
-            guard client.check(entry, is: .sortedSet) else { return }
+            guard client.check(entry, is: .sortedSet) else { return 0 }
             var set = SortedSet(entry, in: client.database)
             for index in 0..<pairs { put(pair(index), into: &set, options, &outcome) }
         } else if !options.onlyPresent {
@@ -142,6 +145,7 @@ enum SortedSets {
         if dirty > 0 {
             client.changed(key, .sortedSet, options.increments ? "zincr" : "zadd", dirty: dirty)
         }
+        return dirty
     }
 
     @inline(__always)
