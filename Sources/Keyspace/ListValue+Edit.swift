@@ -36,8 +36,9 @@ extension ListValue {
         let element = ListpackElement(bytes)
         let node = firstNode
         if Self.takes(node, element.storedSize, limit) {
-            set(node, Self.pack(node).insert(element, at: Listpack.headerSize, in: heap), 1)
+            prepend(element, to: node, in: heap)
         } else {
+            if !node.isNull { settle(node, in: heap) }
             linkAlone(element, after: .null, in: heap)
         }
     }
@@ -48,7 +49,7 @@ extension ListValue {
         let element = ListpackElement(bytes)
         let node = lastNode
         if Self.takes(node, element.storedSize, limit) {
-            set(node, Self.pack(node).append(element, in: heap), 1)
+            append(element, to: node, in: heap)
         } else {
             linkAlone(element, after: node, in: heap)
         }
@@ -57,10 +58,15 @@ extension ListValue {
     /// Takes the element at `place` out.
     @inlinable
     public func remove(_ place: ListPlace, in heap: Heap) {
-        if Self.count(place.node) == 1 {
-            unlink(place.node, in: heap)
+        let node = place.node
+        if Self.count(node) == 1 {
+            unlink(node, in: heap)
+        } else if place.offset == Listpack.headerSize && Self.pack(node).size >= Self.gapFrom {
+            dropFirst(node, in: heap)
         } else {
-            set(place.node, Self.pack(place.node).remove(place.offset, in: heap), -1)
+            // Offsets count from the listpack's start, wherever that lies.
+            settle(node, in: heap)
+            set(node, Self.pack(node).remove(place.offset, in: heap), -1)
         }
     }
 
@@ -95,7 +101,7 @@ extension ListValue {
                 left -= count
                 unlink(node, in: heap)
             } else {
-                let pack = Self.pack(node)
+                let pack = settle(node, in: heap)
                 var end = at
                 var taken = 0
                 while taken < left && pack.address.byte(at: end) != 0xFF {
@@ -116,7 +122,7 @@ extension ListValue {
     public func replace(_ place: ListPlace, with bytes: Bytes, limit: Int, in heap: Heap) {
         let element = ListpackElement(bytes)
         let node = place.node
-        let pack = Self.pack(node)
+        let pack = settle(node, in: heap)
         let old = pack.next(place.offset) - place.offset
         let grown = element.storedSize - old
         if grown <= 0 || Self.count(node) == 1 || Self.takes(pack.size, 0, grown, limit < 0 ? limit : -2) {
@@ -156,13 +162,13 @@ extension ListValue {
             }
             at = Self.pack(node).end
         }
-        set(node, Self.pack(node).insert(element, at: at, in: heap), 1)
+        set(node, settle(node, in: heap).insert(element, at: at, in: heap), 1)
         return ListPlace(node, at)
     }
 
     /// The elements of `node` from `offset` on, neither all nor none, get a node of their own.
     private func split(_ node: Address, _ offset: Int, in heap: Heap) {
-        let pack = Self.pack(node)
+        let pack = settle(node, in: heap)
         let tail = Bytes(start: pack.address + offset, count: pack.end - offset)
         let fresh = Listpack.make(in: heap)
         var moved = 0

@@ -9,6 +9,10 @@
 //     8   8  last node                  8   8  next node, 0 none
 //     16  8  elements                   16  8  its listpack
 //     24  4  nodes                      24  4  elements in it
+//                                       28  4  gap: unused bytes before the listpack in its block
+//
+// The gap makes the front of a node as cheap as its back: popping there moves the listpack's header
+// over what it drops, pushing there moves it back. Only the front node keeps one for long.
 //
 // A node is never empty, and neither is a stored list: who takes the last element removes the key.
 
@@ -66,6 +70,9 @@ public struct ListValue {
     @inlinable @inline(__always)
     static func count(_ node: Address) -> Int { Int(node.load(UInt32.self, at: 24)) }
 
+    @inlinable @inline(__always)
+    static func gap(_ node: Address) -> Int { Int(node.load(UInt32.self, at: 28)) }
+
     /// After an edit of the node's listpack: its new address, and by how much the counts change.
     @inlinable @inline(__always)
     func set(_ node: Address, _ pack: Listpack, _ change: Int) {
@@ -112,8 +119,14 @@ public struct ListValue {
         }
         address.store(count - Self.count(node), at: 16)
         address.store(UInt32(nodeCount - 1), at: 24)
-        Self.pack(node).free(in: heap)
-        heap.free(node, Self.nodeSize)
+        Self.free(node, in: heap)
+    }
+
+    static func free(_ node: Address, in heap: Heap) {
+        let pack = pack(node)
+        let gap = gap(node)
+        heap.free(pack.address + -gap, gap + pack.size)
+        heap.free(node, nodeSize)
     }
 
     // MARK: Reading
@@ -211,8 +224,7 @@ public struct ListValue {
         var node = firstNode
         while !node.isNull {
             let next = Self.next(node)
-            Self.pack(node).free(in: heap)
-            heap.free(node, Self.nodeSize)
+            Self.free(node, in: heap)
             node = next
         }
         heap.free(address, Self.headerSize)
@@ -235,7 +247,7 @@ public struct ListValue {
         var seen = 0
         var node = firstNode
         while !node.isNull && (samples == 0 || seen < samples) {
-            bytes += Heap.rounded(Self.pack(node).size) + Self.nodeSize
+            bytes += Heap.rounded(Self.gap(node) + Self.pack(node).size) + Self.nodeSize
             seen += 1
             node = Self.next(node)
         }
