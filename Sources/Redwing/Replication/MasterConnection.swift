@@ -323,6 +323,8 @@ extension Bytes {
 }
 
 extension SystemCalls {
+    static func sleep(microseconds: UInt32) { usleep(microseconds) }
+
     static func waitWritable(_ fd: Int32, milliseconds: Int32) {
         var entry = pollfd(fd: fd, events: Int16(POLLOUT), revents: 0)
         unsafe _ = poll(&entry, 1, milliseconds)

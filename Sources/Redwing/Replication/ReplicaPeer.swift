@@ -15,6 +15,9 @@ final class ReplicaPeer {
     var announcedIP = ""
     /// Its place in the stream, once its snapshot has begun or it was continued.
     var cursor: StreamBuffer.Cursor?
+    /// Bytes of the stream it took in this second, and in the last whole one.
+    var taken: Int64 = 0
+    var rate: Int64 = 0
     /// The stream goes to it.
     var flows = false
     /// Its socket took no more; EPOLLOUT will tell.
@@ -185,6 +188,7 @@ extension ReplicationRoom {
             switch result {
             case .bytes(let n):
                 stream.advance(cursor, by: n)
+                peer.taken += Int64(n)
                 budget -= n
                 server.statistics.replicationOutputBytes += UInt64(n)
                 server.statistics.outputBytes += UInt64(n)

@@ -33,10 +33,15 @@ public final class ReplicationRoom {
     var planner = SnapshotPlanner()
     var withoutReplicasSince: Instant?
     var goodReplicas = 0
+    /// Bytes fed in the last second, and the stream's end then.
+    var production: Int64 = 0
+    var producedTo: Int64 = 0
     /// The snapshot that replicas are served from, while it is made or sent.
     var fullSync: FullSync?
     /// The stream's end when replicas were last written to.
     var flushedTo: Int64 = 0
+    /// The stream's end when writers last waited.
+    private var pacedTo: Int64 = 0
     /// GETACK must be sent before the loop sleeps.
     var wantsAcks = false
     /// Clients in WAIT.
@@ -166,6 +171,9 @@ extension ReplicationRoom: CommandSink {
             wantsAcks = false
             if !replicas.isEmpty && !link.isReplica { feed.getAck() }
         }
-        if flushedTo != stream.end { flush() }
+        guard flushedTo != stream.end || pacedTo != stream.end else { return }
+        flush()
+        if !link.isReplica { waitForReplicas() }
+        pacedTo = stream.end
     }
 }

@@ -102,21 +102,94 @@ extension ReplicationRoom {
         }
     }
 
-    /// A replica that leaves too much of the stream lying is dropped, as `client-output-buffer-limit
-    /// replica` says; one in the middle of its full sync moves bytes and keeps its place.
-    private func checkReplicaLimits() {
-        let limit = server.config.replicaOutputBufferLimit
+    // MARK: Replicas that are behind
+
+    private var pacing: Pacing {
+        let hard = server.config.replicaOutputBufferLimit.hard
+        return Pacing(limit: hard > 0 ? Int64(max(hard, server.config.replBacklogSize)) : 0)
+    }
+
+    private func pace(of peer: ReplicaPeer) -> PaceInput? {
+        guard let cursor = peer.cursor else { return nil }
+        return PaceInput(
+            pending: stream.pending(cursor), rate: peer.rate,
+            isSyncing: isGettingOn(peer.session))
+    }
+
+    /// Its full sync moves: bytes flow, or it loads and gives signs of life. A replica that was sent
+    /// a file is online by then, though it takes nothing of the stream before it has loaded it.
+    private func isGettingOn(_ session: ReplicaSession) -> Bool {
+        let now = Self.now
+        let patience = Duration_ms.seconds(3)
+        switch session.state {
+        case .idle, .waitBgsaveStart: return false
+        case .waitBgsaveEnd: return true
+        case .sendBulk(let sent, _, let moved):
+            return now - moved < patience && isFast(sent, session)
+        case .streaming(_, let sent, _, let moved):
+            return now - moved < patience && isFast(sent, session)
+        case .awaitingAck: return now - session.acknowledgedAt < patience
+        case .online(let since):
+            return session.acknowledged == 0 && now - session.acknowledgedAt < patience
+                && now - since < .seconds(server.config.replTimeout)
+        }
+    }
+
+    /// Fast enough for writers to wait: 8 MiB/s, once there is something to judge by.
+    private func isFast(_ sent: Int64, _ session: ReplicaSession) -> Bool {
+        let elapsed = (Self.now - session.began).ms
+        return elapsed < 3000 || sent * 1000 / elapsed >= 8 << 20
+    }
+
+    /// Each second: what was written, and what each replica took of it.
+    private func measure() {
+        production = stream.end - producedTo
+        producedTo = stream.end
         for client in replicas {
-            guard let peer = client.attachments.replica, let cursor = peer.cursor, peer.session.isOnline
-            else { continue }
-            let pending = stream.pending(cursor)
-            let hard = max(limit.hard, limit.hard > 0 ? server.config.replBacklogSize : 0)
-            if limit.hard > 0, pending > Int64(hard) {
-                overLimit(client, pending)
-            } else if limit.soft > 0, pending > Int64(max(limit.soft, server.config.replBacklogSize)) {
+            guard let peer = client.attachments.replica else { continue }
+            peer.rate = peer.taken
+            peer.taken = 0
+        }
+    }
+
+    /// Before the loop sleeps, when something was written in this turn: waits, serving the replicas,
+    /// as long as the pace asks for.
+    func waitForReplicas() {
+        // Most turns end here: nobody is far behind.
+        guard let slowest = stream.slowest, stream.end - slowest > Self.pacedFrom else { return }
+        let inputs = replicas.compactMap { $0.attachments.replica.flatMap { pace(of: $0) } }
+        let pause = pacing.pause(inputs, production: production)
+        guard pause > 0 else { return }
+        let end = Self.now + Duration_ms(ms: pause)
+        while Self.now < end {
+            for client in replicas {
+                guard let peer = client.attachments.replica, peer.cursor != nil else { continue }
+                server.writable(client)
+            }
+            SystemCalls.sleep(microseconds: 500)
+        }
+    }
+
+    /// No limit is so low that fewer pending bytes would matter.
+    private static let pacedFrom: Int64 = 1 << 20
+
+    /// A replica that leaves too much of the stream lying is dropped, as `client-output-buffer-limit
+    /// replica` says.
+    private func checkReplicaLimits() {
+        measure()
+        let limit = server.config.replicaOutputBufferLimit
+        let pacing = pacing
+        for client in replicas {
+            guard let peer = client.attachments.replica, let pace = pace(of: peer) else { continue }
+            let soft = Int64(max(limit.soft, server.config.replBacklogSize))
+            if pacing.isOver(pace, production: production) {
+                overLimit(client)
+            } else if limit.soft > 0, pace.pending > soft,
+                !pacing.isWorthWaiting(pace, production: production)
+            {
                 if client.softLimitSince == 0 { client.softLimitSince = server.now }
                 if server.now - client.softLimitSince > Int64(limit.softSeconds) * 1000 {
-                    overLimit(client, pending)
+                    overLimit(client)
                 }
             } else {
                 client.softLimitSince = 0
@@ -124,7 +197,7 @@ extension ReplicationRoom {
         }
     }
 
-    private func overLimit(_ client: Client, _ pending: Int64) {
+    private func overLimit(_ client: Client) {
         Log.warning(
             "Client \(client.describe()) scheduled to be closed ASAP for overcoming of output buffer limits.")
         server.freeSoon(client)

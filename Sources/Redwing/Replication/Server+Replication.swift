@@ -130,13 +130,11 @@ extension Server {
     /// For a failover nothing may be written until it is over.
     func pauseClients() {
         pausedUntil = Int64.max
-        pauseWritesOnly = false
+        pauseWritesOnly = true
     }
 
     func resumeClients() {
-        guard pausedUntil == Int64.max else { return }
-        pausedUntil = 1
-        endPauseIfDue()
+        if pausedUntil == Int64.max { endPause() }
     }
 }
 
