@@ -79,6 +79,7 @@ public struct CommandTable {
             saving(),
             lists(),
             hashes(),
+            sorting(),
             streams(),
             configuration(),
             information(),
