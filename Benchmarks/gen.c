@@ -7,6 +7,7 @@
 //   gen mixed PORT KEYS             all types, a quarter with an expiry, four databases
 //   gen large PORT KEYS             values of 16 KiB that don't compress
 //   gen hammer PORT SECONDS SIZE    SETs in a pipeline as fast as they are taken; prints their number
+//   gen touch MIB                   uses so much memory once, so that the machine has it at hand
 //   gen latency PORT                a GET after the other until standard input ends; prints count, p50, p99,
 //                                   worst, in microseconds
 //
@@ -24,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -341,12 +343,26 @@ static void latency(void) {
     printf("%zu %u %u %u\n", count, took_us[count / 2], took_us[count * 99 / 100], took_us[count - 1]);
 }
 
+/** Uses `mib` MiB of memory once and gives it back. A hypervisor takes free memory away within seconds,
+ *  and to have it again costs a first touch up to 25 times its price: that is not to be measured. */
+static void touch(size_t mib) {
+    size_t size = mib << 20;
+    char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return;
+    madvise(memory, size, MADV_HUGEPAGE);
+    for (size_t at = 0; at < size; at += 4096) memory[at] = 1;
+}
+
 int main(int argc, char **argv) {
     if (argc < 3) {
-        fprintf(stderr, "usage: gen small|mixed|large PORT KEYS | hammer PORT SECONDS SIZE | latency PORT\n");
+        fprintf(stderr, "usage: gen small|mixed|large PORT KEYS | touch MIB | hammer PORT SECONDS SIZE | latency PORT\n");
         return 2;
     }
     const char *what = argv[1];
+    if (strcmp(what, "touch") == 0) {
+        touch((size_t)atol(argv[2]));
+        return 0;
+    }
     double amount = argc > 3 ? atof(argv[3]) : 0;
     connect_to(atoi(argv[2]));
     if (strcmp(what, "small") == 0)
