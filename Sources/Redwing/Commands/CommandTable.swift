@@ -85,6 +85,11 @@ public struct CommandTable {
             information(),
             clients(),
             debugging(),
+            description(),
+            slowLog(),
+            latency(),
+            monitoring(),
+            memory(),
         ]
     }
 }

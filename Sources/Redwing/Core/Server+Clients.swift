@@ -137,7 +137,7 @@ extension Server {
     func clientsCron() {
         let seconds = now / 1000
         for client in clients.values {
-            if config.timeout > 0, client.flags.isDisjoint(with: [.replica, .master, .blocked, .pubsub]),
+            if config.timeout > 0, client.flags.isDisjoint(with: [.replica, .master, .blocked, .pubsub, .monitor]),
                 seconds - client.lastInteraction > Int64(config.timeout)
             {
                 Log.verbose("Closing idle client")

@@ -98,9 +98,7 @@ extension Server {
             propagate(client, command, changed: dirty != before)
             if propagation.isSpecial { propagation = Propagation() }
         }
-        if config.slowlogLogSlowerThan >= 0,
-            nanoseconds >= UInt64(config.slowlogLogSlowerThan) &* 1000
-        {
+        if nanoseconds >= slowNanoseconds {
             wasSlow(client, command, microseconds: nanoseconds / 1000)
         }
         if client.flags.contains(.tracking), command.flags.contains(.readonly) {

@@ -22,6 +22,9 @@ public final class Observation {
     var recentInput = RecentPeak()
     var recentOutput = RecentPeak()
 
+    var slowLog = SlowLog()
+    var latency = LatencyEvents()
+
     /// What a changed directive asks of other rooms; see `Server.onChange`.
     var changeHandlers: [String: () -> String?] = [:]
 

@@ -12,6 +12,7 @@ extension Server {
     /// At the end of `init`: what has a copy of settings gets them.
     func applyConfiguration() {
         applyPackedLimits()
+        applySlowThreshold()
         requestLimits.bulk = config.protoMaxBulkLen
         rooms.observation.startupMemory = usedMemory
     }
@@ -47,6 +48,7 @@ extension Server {
                     "WARNING: the new maxmemory value set via CONFIG SET (\(config.maxmemory)) is smaller than the current memory usage (\(usedMemory)). This will result in key eviction and/or the inability to accept new write commands depending on the maxmemory-policy.")
             }
         case "hz": scheduleCron()
+        case "slowlog-log-slower-than", "latency-monitor-threshold": applySlowThreshold()
         case "hash-max-ziplist-entries", "hash-max-ziplist-value", "set-max-intset-entries",
             "zset-max-ziplist-entries", "zset-max-ziplist-value", "list-max-ziplist-size",
             "list-compress-depth", "stream-node-max-bytes", "stream-node-max-entries":

@@ -87,6 +87,7 @@ public final class ChildProcess {
         if code < 0 { throw SystemError(call: "fork", code: 0 - code) }
         server.statistics.forks += 1
         server.statistics.latestForkMicroseconds = Int64(child.fork_us)
+        server.observe(latency: "fork", microseconds: Int64(child.fork_us))
         let exited = EndWatch { [unowned self] in self.reap() }
         let reports = ReportWatch { [unowned self] in self.readReports() }
         self.exited = exited

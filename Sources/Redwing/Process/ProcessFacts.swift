@@ -22,6 +22,19 @@ struct AllocatorFacts {
         active = Int(clamping: start.load(UInt64.self, at: 8))
         resident = Int(clamping: start.load(UInt64.self, at: 16))
     }
+
+    /// jemalloc's own report.
+    static func report() -> String {
+        let out = ByteBuffer()
+        let context = unsafe Unmanaged.passUnretained(out).toOpaque()
+        unsafe malloc_stats_print(
+            { context, text in
+                guard let context = unsafe context, let text = unsafe text else { return }
+                unsafe Unmanaged<ByteBuffer>.fromOpaque(context).takeUnretainedValue()
+                    .append(String(cString: text))
+            }, context, nil)
+        return out.bytes.string
+    }
 }
 
 enum ProcessFacts {
