@@ -11,16 +11,23 @@ public enum ExpiryChange: Equatable, Sendable {
     case at(Int64)
 }
 
+/// How OBJECT ENCODING is to see a string that is written: what Redis computed itself it doesn't try
+/// to hold as an integer, and some of it not as "embstr" either.
+public enum StringForm: Sendable {
+    case integerIfPossible, text, raw
+}
+
 extension Database {
-    /// Sets `key` to a string, whatever it held before. `raw`: not as an integer, and OBJECT ENCODING
-    /// answers "raw", as it does for what Redis computed. `value` must not lie in the database.
+    /// Sets `key` to a string, whatever it held before. `value` must not lie in the database.
     @discardableResult
     public func setString(
-        _ key: Bytes, _ value: Bytes, expiry: ExpiryChange = .clear, raw: Bool = false
+        _ key: Bytes, _ value: Bytes, expiry: ExpiryChange = .clear,
+        form: StringForm = .integerIfPossible
     ) -> Entry {
-        if !raw, let integer = Decimal.parse(value) {
+        if form == .integerIfPossible, let integer = Decimal.parse(value) {
             return setInteger(key, integer, expiry: expiry)
         }
+        let raw = form == .raw
         let room = Entry.inlineSize(value.count)
         let base = Entry.size(key: key.count, expires: true, payload: room)
         if base > Entry.mostInline && value.count > Entry.longestEmbedded {
@@ -72,11 +79,13 @@ extension Database {
         if old.hasExpiry == (expiry != nil) && Heap.rounded(size) == Heap.rounded(old.size) {
             let flags = old.address.byte(at: 0) & Entry.expiryFlag | kind.rawValue
             old.address.store(raw ? flags | Entry.rawFlag : flags)
+            if !keepsAccess { old.access = newAccess }
             if let expiry { old.expiryPlace.store(expiry) }
             return old
         }
         let entry = make(
-            key, kind, raw: raw, expiry: expiry, payload: payload, access: old.access)
+            key, kind, raw: raw, expiry: expiry, payload: payload,
+            access: keepsAccess ? old.access : newAccess)
         // The old block's size is still read from it, so it must look like what it was allocated as.
         replace(at: slot, hash, old, with: entry)
         return entry

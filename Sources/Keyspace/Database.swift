@@ -34,6 +34,8 @@ public final class Database {
     public var limits = PackedLimits()
     /// The access bits of a new entry: the LRU clock, or LFU minutes and the first counter.
     public var newAccess: UInt32 = 0
+    /// A key that is set anew keeps its access bits (LFU), else it is as if just used (LRU).
+    public var keepsAccess = false
     /// Average time to live of what expires, in ms, as the expiry cycle saw it.
     public var averageTTL: Int64 = 0
     /// Where the expiry cycle stands in the index of volatile keys.

@@ -69,6 +69,7 @@ extension HashTable {
     /// returns the cursor to go on from, 0 at the end. A cursor is a place in the order of hashes, so
     /// an element that is there from the first call to the last is given exactly once.
     public func scan(_ cursor: UInt64, _ count: Int, _ body: (Address) -> Void) -> UInt64 {
+        let count = min(count, 1 << 40)
         var from = cursor << 16
         var given = 0
         var work = 0

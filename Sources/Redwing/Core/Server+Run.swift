@@ -57,6 +57,7 @@ extension Server {
         loop.afterSleep = { [unowned self] in readWallClock() }
         scheduleCron()
         refreshGate()
+        memoryCron()
         loop.run()
     }
 
@@ -69,6 +70,7 @@ extension Server {
     }
 
     func beforeSleep() {
+        expireKeysFast()
         runUnprocessed()
         rooms.replicationRoom?.beforeSleep()
         flushReplies()
@@ -83,6 +85,8 @@ extension Server {
         observationCron()
         endPauseIfDue()
         saveIfDue()
+        memoryCron()
+        expireKeys()
         refreshGate()
     }
 }

@@ -101,7 +101,11 @@ public final class Server {
         clock = redwing_monotonic_ns()
         wallOffset = redwing_wall_us() * 1000 - clock
         now = (clock + wallOffset) / 1_000_000
-        lruClock = UInt32(truncatingIfNeeded: now / 1000) & 0xFF_FFFF
+        let lru = UInt32(truncatingIfNeeded: now / 1000) & 0xFF_FFFF
+        if lru != lruClock {
+            lruClock = lru
+            refreshAccess()
+        }
     }
 
     @inline(__always)
@@ -125,6 +129,9 @@ public struct ServerRooms {
     var pubsub = PubSub()
     var observation = Observation()
 
+    var expiry = ExpiryCycle()
+    var eviction = EvictionPool()
+    var nextEvictedDatabase = 0
     public init() {}
 }
 

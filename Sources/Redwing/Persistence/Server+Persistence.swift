@@ -5,4 +5,7 @@
 extension Server {
     /// Writes and syncs what is left of the AOF; false when that failed and the end must wait.
     func finishAOF() -> Bool { true }
+    /// FLUSHALL emptied the data set: a running save is of no use any more, and the file on disk is to
+    /// say so too when save points are set.
+    func dataSetWasFlushed() {}
 }

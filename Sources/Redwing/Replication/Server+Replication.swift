@@ -33,6 +33,8 @@ extension Server {
         else { return nil }
         return "NOREPLICAS Not enough good replicas to write."
     }
+    /// Bytes of replicas' and the AOF's buffers, which maxmemory doesn't count.
+    var uncountedMemory: Int { 0 }
     /// Writers are paused for a failover: nothing may be deleted by expiry.
     var isPausedForFailover: Bool { rooms.replicationRoom?.failover != nil }
 

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// OBJECT: how a value is held and how much it is used.
+
+import Configuration
+import Keyspace
+import Memory
+import RESP
+
+enum KeyObject {
+    private static let help: [StaticString] = [
+        "OBJECT <subcommand> arg arg ... arg. Subcommands are:",
+        "ENCODING <key> -- Return the kind of internal representation used in order to store the value associated with a key.",
+        "FREQ <key> -- Return the access frequency index of the key. The returned integer is proportional to the logarithm of the recent access frequency of the key.",
+        "IDLETIME <key> -- Return the idle time of the key, that is the approximated number of seconds elapsed since the last access to the key.",
+        "REFCOUNT <key> -- Return the number of references of the value associated with the specified key.",
+    ]
+
+    static func object(_ c: Client) {
+        if c.count == 2, c.word(1, is: "help") {
+            c.reply.array(help.count)
+            for line in help { c.reply.status(line) }
+            return
+        }
+        guard c.count == 3 else { return unknown(c) }
+        let policy = c.server.config.maxmemoryPolicy
+        if c.word(1, is: "encoding") {
+            guard let entry = entry(c) else { return }
+            c.reply.bulk(encoding(entry))
+        } else if c.word(1, is: "refcount") {
+            guard let entry = entry(c) else { return }
+            c.reply.integer(references(c, entry))
+        } else if c.word(1, is: "idletime") {
+            guard let entry = entry(c) else { return }
+            if policy.isLfu {
+                return c.reply.error(
+                    "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
+                )
+            }
+            c.reply.integer(c.server.idleSeconds(entry))
+        } else if c.word(1, is: "freq") {
+            guard let entry = entry(c) else { return }
+            if !policy.isLfu {
+                return c.reply.error(
+                    "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
+                )
+            }
+            c.reply.integer(Int(c.server.frequency(entry)))
+        } else {
+            unknown(c)
+        }
+    }
+
+    private static func unknown(_ c: Client) {
+        c.reply.error(
+            "ERR Unknown subcommand or wrong number of arguments for '\(c[1].prefix(128).string)'. Try OBJECT HELP."
+        )
+    }
+
+    /// The entry, left untouched; a null reply when there is none.
+    private static func entry(_ c: Client) -> Entry? {
+        if let entry = c.server.peek(c[2], in: c.database) { return entry }
+        c.reply.null()
+        return nil
+    }
+
+    static func encoding(_ entry: Entry) -> StaticString {
+        switch entry.kind {
+        case .stringInteger, .stringInline, .stringRaw: entry.stringEncoding
+        case .listQuick: "quicklist"
+        case .setInteger: "intset"
+        case .setTable, .hashTable: "hashtable"
+        case .hashPacked, .sortedSetPacked: "ziplist"
+        case .sortedSetSkip: "skiplist"
+        case .stream: "stream"
+        }
+    }
+
+    /// Redis shares small integers unless LRU or LFU needs bits of their own for each.
+    private static func references(_ c: Client, _ entry: Entry) -> Int {
+        guard entry.kind == .stringInteger, (0..<10_000).contains(entry.integer) else { return 1 }
+        let policy = c.server.config.maxmemoryPolicy
+        let shared = c.server.config.maxmemory == 0 || !(policy.isLru || policy.isLfu)
+        return shared ? Int(Int32.max) : 1
+    }
+}

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// Strings: setting and getting whole values. Numbers, parts and LCS are in files of their own.
+
+import Keyspace
+import Memory
+import RESP
+
+extension CommandTable {
+    static func strings() -> [Command] {
+        let one = (1, 1, 1)
+        return [
+            Command("get", 2, "readonly fast", keys: one, "string", Strings.get),
+            Command("set", -3, "write denyoom", keys: one, "string", Strings.set),
+            Command("setnx", 3, "write denyoom fast", keys: one, "string", Strings.setnx),
+            Command("setex", 4, "write denyoom", keys: one, "string") {
+                Strings.setWithExpiry($0, unit: .seconds)
+            },
+            Command("psetex", 4, "write denyoom", keys: one, "string") {
+                Strings.setWithExpiry($0, unit: .milliseconds)
+            },
+            Command("getset", 3, "write denyoom fast", keys: one, "string", Strings.getset),
+            Command("getex", -2, "write fast", keys: one, "string", Strings.getex),
+            Command("getdel", 2, "write fast", keys: one, "string", Strings.getdel),
+            Command("mget", -2, "readonly fast", keys: (1, -1, 1), "string", Strings.mget),
+            Command("mset", -3, "write denyoom", keys: (1, -1, 2), "string", Strings.mset),
+            Command("msetnx", -3, "write denyoom", keys: (1, -1, 2), "string", Strings.msetnx),
+            Command("append", 3, "write denyoom fast", keys: one, "string", Strings.append),
+            Command("strlen", 2, "readonly fast", keys: one, "string", Strings.strlen),
+            Command("setrange", 4, "write denyoom", keys: one, "string", Strings.setrange),
+            Command("getrange", 4, "readonly", keys: one, "string", Strings.getrange),
+            Command("substr", 4, "readonly", keys: one, "string", Strings.getrange),
+            Command("incr", 2, "write denyoom fast", keys: one, "string") { Strings.add($0, 1) },
+            Command("decr", 2, "write denyoom fast", keys: one, "string") { Strings.add($0, -1) },
+            Command("incrby", 3, "write denyoom fast", keys: one, "string", Strings.incrby),
+            Command("decrby", 3, "write denyoom fast", keys: one, "string", Strings.decrby),
+            Command(
+                "incrbyfloat", 3, "write denyoom fast", keys: one, "string", Strings.incrbyfloat),
+            Command(
+                "stralgo", -2, "readonly movablekeys", "string", keyFinder: Strings.stralgoKeys,
+                Strings.stralgo),
+        ]
+    }
+}
+
+enum Strings {
+    /// Replies the value of a string entry.
+    @inline(__always)
+    static func reply(_ c: Client, _ entry: Entry) {
+        if entry.kind == .stringInteger {
+            c.reply.bulk(entry.integer)
+        } else {
+            c.reply.bulk(entry.stringBytes)
+        }
+    }
+
+    static func get(_ c: Client) {
+        guard let entry = c.lookupRead(c[1]) else { return c.reply.null() }
+        guard c.check(entry, is: .string) else { return }
+        reply(c, entry)
+    }
+
+    // MARK: SET
+
+    static func set(_ c: Client) {
+        if c.count == 3 { return setPlain(c) }
+        var options = SetOptions()
+        guard options.parse(c) else { return }
+        let key = c[1]
+        let old = c.lookupWrite(key)
+        if options.get {
+            if let old {
+                guard c.check(old, is: .string) else { return }
+                reply(c, old)
+            } else {
+                c.reply.null()
+            }
+        }
+        if (options.onlyNew && old != nil) || (options.onlyOld && old == nil) {
+            if !options.get { c.reply.null() }
+            return
+        }
+        let expiry: ExpiryChange =
+            options.expiry.map { .at($0) } ?? (options.keepExpiry ? .keep : .clear)
+        c.database.setString(key, c[2], expiry: expiry)
+        c.changed(key, .string, "set")
+        if let time = options.expiry {
+            c.server.notify(key, in: c.database, .generic, "expire")
+            propagateSet(c, key, c[2], time)
+        } else if options.get {
+            propagateWithout(c, "get")
+        }
+        if !options.get { c.reply.ok() }
+    }
+
+    @inline(__always)
+    private static func setPlain(_ c: Client) {
+        let key = c[1]
+        if c.database.keepsAccess { _ = c.lookupWrite(key) }
+        c.database.setString(key, c[2])
+        c.changed(key, .string, "set")
+        c.reply.ok()
+    }
+
+    /// SET with its expiry as a point in time, so that a late replica doesn't lengthen a life.
+    static func propagateSet(_ c: Client, _ key: Bytes, _ value: Bytes, _ time: Int64) {
+        Bytes.with(String(time)) { c.propagateInstead([Bytes("SET"), key, value, Bytes("PXAT"), $0]) }
+    }
+
+    /// The command as it came without the option `word`, which means nothing to a replica.
+    private static func propagateWithout(_ c: Client, _ word: StaticString) {
+        var words: [Bytes] = []
+        for index in 0..<c.count where index < 3 || !c.word(index, is: word) {
+            words.append(c[index])
+        }
+        c.propagateInstead(words)
+    }
+
+    static func setnx(_ c: Client) {
+        if c.lookupWrite(c[1]) != nil { return c.reply.integer(0) }
+        c.database.setString(c[1], c[2])
+        c.changed(c[1], .string, "set")
+        c.reply.integer(1)
+    }
+
+    static func setWithExpiry(_ c: Client, unit: ExpiryUnit) {
+        guard let time = ExpiryTime.parse(c, 2, unit, relative: true) else { return }
+        c.database.setString(c[1], c[3], expiry: .at(time))
+        c.changed(c[1], .string, "set")
+        c.server.notify(c[1], in: c.database, .generic, "expire")
+        propagateSet(c, c[1], c[3], time)
+        c.reply.ok()
+    }
+
+    static func getset(_ c: Client) {
+        if let old = c.lookupWrite(c[1]) {
+            guard c.check(old, is: .string) else { return }
+            reply(c, old)
+        } else {
+            c.reply.null()
+        }
+        c.database.setString(c[1], c[2])
+        c.changed(c[1], .string, "set")
+        c.propagateInstead([Bytes("SET"), c[1], c[2]])
+    }
+
+    // MARK: GET with a change of the key
+
+    static func getex(_ c: Client) {
+        var expiry: Int64?
+        var persist = false
+        if c.count > 2 {
+            if c.count == 3, c.word(2, is: "persist") {
+                persist = true
+            } else if c.count == 4, let option = ExpiryTime.option(c[2]) {
+                guard c.server.peek(c[1], in: c.database) != nil else { return c.reply.null() }
+                guard let time = ExpiryTime.parse(c, 3, option.unit, relative: option.relative)
+                else { return }
+                expiry = time
+            } else {
+                return c.syntaxError()
+            }
+        }
+        guard let entry = c.lookupRead(c[1]) else { return c.reply.null() }
+        guard c.check(entry, is: .string) else { return }
+        reply(c, entry)
+        if let expiry {
+            if Expiries.isPast(c, expiry) { return Expiries.deleteInstead(c, c[1]) }
+            c.database.setExpiry(of: entry, expiry)
+            c.changed(c[1], .generic, "expire")
+            Bytes.with(String(expiry)) { c.propagateInstead([Bytes("PEXPIREAT"), c[1], $0]) }
+        } else if persist && entry.hasExpiry {
+            c.database.setExpiry(of: entry, nil)
+            c.changed(c[1], .generic, "persist")
+            c.propagateInstead([Bytes("PERSIST"), c[1]])
+        } else {
+            c.propagateNothing()
+        }
+    }
+
+    static func getdel(_ c: Client) {
+        guard let entry = c.lookupWrite(c[1]) else { return c.reply.null() }
+        guard c.check(entry, is: .string) else { return }
+        reply(c, entry)
+        c.server.remove(c[1], in: c.database)
+        c.changed(c[1], .generic, "del")
+        c.propagateInstead([Bytes("DEL"), c[1]])
+    }
+
+    // MARK: Many keys
+
+    static func mget(_ c: Client) {
+        c.reply.array(c.count - 1)
+        for index in 1..<c.count {
+            if let entry = c.lookupRead(c[index]), entry.type == .string {
+                reply(c, entry)
+            } else {
+                c.reply.null()
+            }
+        }
+    }
+
+    static func mset(_ c: Client) {
+        guard c.count % 2 == 1 else { return c.reply.error("ERR wrong number of arguments for MSET") }
+        setAll(c)
+        c.reply.ok()
+    }
+
+    static func msetnx(_ c: Client) {
+        guard c.count % 2 == 1 else { return c.reply.error("ERR wrong number of arguments for MSET") }
+        for index in stride(from: 1, to: c.count, by: 2) where c.lookupWrite(c[index]) != nil {
+            return c.reply.integer(0)
+        }
+        setAll(c)
+        c.reply.integer(1)
+    }
+
+    private static func setAll(_ c: Client) {
+        for index in stride(from: 1, to: c.count, by: 2) {
+            c.database.setString(c[index], c[index + 1])
+            c.changed(c[index], .string, "set")
+        }
+    }
+}
+
+/// The options of SET.
+private struct SetOptions {
+    var onlyNew = false
+    var onlyOld = false
+    var keepExpiry = false
+    var get = false
+    /// Unix time in ms.
+    var expiry: Int64?
+
+    /// Reads the words behind the value; false when they are wrong, with the error replied.
+    mutating func parse(_ c: Client) -> Bool {
+        var timeAt = 0
+        var form: (unit: ExpiryUnit, relative: Bool)?
+        var index = 3
+        while index < c.count {
+            if c.word(index, is: "nx"), !onlyOld {
+                onlyNew = true
+            } else if c.word(index, is: "xx"), !onlyNew {
+                onlyOld = true
+            } else if c.word(index, is: "get") {
+                get = true
+            } else if c.word(index, is: "keepttl"), form == nil {
+                keepExpiry = true
+            } else if !keepExpiry, form == nil, index + 1 < c.count,
+                let option = ExpiryTime.option(c[index])
+            {
+                form = option
+                timeAt = index + 1
+                index += 1
+            } else {
+                c.syntaxError()
+                return false
+            }
+            index += 1
+        }
+        guard let form else { return true }
+        expiry = ExpiryTime.parse(c, timeAt, form.unit, relative: form.relative)
+        return expiry != nil
+    }
+}
+
+enum ExpiryUnit { case seconds, milliseconds }
+
+/// Times of expiry as arguments.
+enum ExpiryTime {
+    /// What the words EX, PX, EXAT and PXAT mean.
+    static func option(_ word: Bytes) -> (unit: ExpiryUnit, relative: Bool)? {
+        if word.equalsIgnoringCase("ex") { return (.seconds, true) }
+        if word.equalsIgnoringCase("px") { return (.milliseconds, true) }
+        if word.equalsIgnoringCase("exat") { return (.seconds, false) }
+        if word.equalsIgnoringCase("pxat") { return (.milliseconds, false) }
+        return nil
+    }
+
+    /// The argument at `index`, which must be positive, as Unix time in ms; nil with the error replied.
+    static func parse(_ c: Client, _ index: Int, _ unit: ExpiryUnit, relative: Bool) -> Int64? {
+        guard let value = c.integer(index) else { return nil }
+        if value > 0, let time = time(c, value, unit, relative: relative) { return time }
+        c.reply.error("ERR invalid expire time in \(c[0].string.lowercased())")
+        return nil
+    }
+
+    /// `value` as Unix time in ms; nil when it overflows.
+    static func time(_ c: Client, _ value: Int64, _ unit: ExpiryUnit, relative: Bool) -> Int64? {
+        var (time, overflow) = (value, false)
+        if unit == .seconds { (time, overflow) = value.multipliedReportingOverflow(by: 1000) }
+        if overflow { return nil }
+        if relative { (time, overflow) = time.addingReportingOverflow(c.server.now) }
+        return overflow ? nil : time
+    }
+}

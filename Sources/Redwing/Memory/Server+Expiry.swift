@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The active expiry cycle: keys that died and that nobody asks for are found and deleted, a little at
+// a time. The index of volatile keys is walked round and round; as long as more than a tenth of what is
+// met is dead it goes on, within a share of the time.
+
+import Configuration
+import Keyspace
+import Memory
+import Platform
+
+/// What the cycle remembers.
+struct ExpiryCycle {
+    /// DEBUG SET-ACTIVE-EXPIRE.
+    var isEnabled = true
+    var database = 0
+    /// The last run ended for want of time, so that a fast one is due.
+    var ranOutOfTime = false
+    var lastFast: Int64 = 0
+}
+
+extension Server {
+    /// Keys looked at in one step.
+    private static let sample = 20
+    /// A fast run lasts so long at most, and as long lies between two, ns.
+    private static let fastLimit: Int64 = 1_000_000
+
+    /// The run of the cron: a quarter of the time between two at most.
+    func expireKeys() {
+        runExpiry(limit: 250_000_000 / Int64(max(1, config.hz)))
+    }
+
+    /// The run before the loop sleeps, when the cron's left dead keys behind.
+    func expireKeysFast() {
+        guard rooms.expiry.ranOutOfTime || statistics.expiredStalePercent > 10 else { return }
+        let clock = redwing_monotonic_ns()
+        if clock < rooms.expiry.lastFast + 2 * Self.fastLimit { return }
+        rooms.expiry.lastFast = clock
+        runExpiry(limit: Self.fastLimit)
+    }
+
+    private func runExpiry(limit: Int64) {
+        guard rooms.expiry.isEnabled, !isReplica, !loading, pausedUntil == 0 else { return }
+        let start = redwing_monotonic_ns()
+        let count = keyspace.databases.count
+        var met = 0
+        var dead = 0
+        rooms.expiry.ranOutOfTime = false
+        for _ in 0..<count {
+            let database = keyspace.databases[rooms.expiry.database % count]
+            rooms.expiry.database = (rooms.expiry.database + 1) % count
+            if database.volatileCount == 0 {
+                database.averageTTL = 0
+                continue
+            }
+            var rounds = 0
+            while true {
+                let step = expireSome(database)
+                met += step.met
+                dead += step.dead
+                rounds += 1
+                // A sparse index gives steps in which nothing is met: those go on too, for a while.
+                let stale = step.met == 0 ? rounds < 16 : step.dead * 10 > step.met
+                if !stale || database.volatileCount == 0 { break }
+                if rounds % 16 == 0, redwing_monotonic_ns() - start > limit {
+                    rooms.expiry.ranOutOfTime = true
+                    statistics.expiredTimeCapReached += 1
+                    break
+                }
+            }
+            if rooms.expiry.ranOutOfTime { break }
+        }
+        let share = met > 0 ? Double(dead) / Double(met) * 100 : 0
+        statistics.expiredStalePercent = share * 0.05 + statistics.expiredStalePercent * 0.95
+    }
+
+    /// Looks at the next volatile keys of `database` and deletes those that are dead.
+    private func expireSome(_ database: Database) -> (met: Int, dead: Int) {
+        var met = 0
+        var living = 0
+        var lives: Int64 = 0
+        var dead: [[UInt8]] = []
+        database.expiryCursor = database.scanVolatile(database.expiryCursor, Self.sample) { entry in
+            guard let expiry = entry.expiry else { return }
+            met += 1
+            if expiry < now {
+                dead.append(entry.key.array)
+            } else {
+                living += 1
+                lives += expiry - now
+            }
+        }
+        if living > 0 {
+            let mean = lives / Int64(living)
+            let old = database.averageTTL
+            database.averageTTL = old == 0 ? mean : old / 50 * 49 + mean / 50
+        }
+        for key in dead { Bytes.with(key) { deleteExpired($0, in: database) } }
+        return (met, dead.count)
+    }
+}
