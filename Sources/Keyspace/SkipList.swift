@@ -56,6 +56,12 @@ public struct SkipNode: Equatable {
     func forward(_ level: Int) -> SkipNode {
         SkipNode(address.address(at: Self.levelsOffset + level &* Self.levelSize))
     }
+    /// The next node one level down is the one to look at when that on `level` is too far: both come
+    /// from memory at once.
+    @inline(__always)
+    func prefetchBelow(_ level: Int) {
+        if level > 0 { forward(level &- 1).address.prefetch() }
+    }
     @inline(__always)
     func setForward(_ level: Int, _ node: SkipNode) {
         address.store(address: node.address, at: Self.levelsOffset + level &* Self.levelSize)
@@ -169,6 +175,7 @@ struct SkipList {
             while true {
                 let next = at.forward(level)
                 if next == bound { break }
+                at.prefetchBelow(level)
                 if next.isNull || !next.precedes(score, member) {
                     bound = next
                     break
@@ -258,11 +265,17 @@ struct SkipList {
         var path = Path()
         var at = head
         var level = levels
+        var bound = SkipNode(.null)
         while level > 0 {
             level &-= 1
             while true {
                 let next = at.forward(level)
-                if next.isNull || !next.precedes(score, member) { break }
+                if next == bound { break }
+                at.prefetchBelow(level)
+                if next.isNull || !next.precedes(score, member) {
+                    bound = next
+                    break
+                }
                 at = next
             }
             path.set(level, at, 0)
@@ -345,6 +358,7 @@ struct SkipList {
             level &-= 1
             while true {
                 let next = at.forward(level)
+                at.prefetchBelow(level)
                 if next.isNull || !isBefore(next) { break }
                 rank &+= at.span(level)
                 at = next
