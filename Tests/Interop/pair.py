@@ -64,6 +64,8 @@ FORMS = [
      "-ERR wrong number of arguments for HMSET"),
     (r"^-ERR RANK can't be zero: use 1 to start from the first match, 2 from the second.*$",
      "-ERR RANK can't be zero: use 1 to start from the first match, 2 from the second, ..."),
+    # XADD without a field or with one that has no value.
+    (r"^-ERR wrong number of arguments for XADD$", "-ERR wrong number of arguments for 'xadd' command"),
     (r"^-ERR string exceeds maximum allowed size \(.*\)$",
      "-ERR string exceeds maximum allowed size (512MB)"),
     (r"^-NOPERM this user has no permissions to run the '(.*?)' command.*$",

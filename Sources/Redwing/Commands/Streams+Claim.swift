@@ -162,7 +162,6 @@ extension Streams {
         _ c: Client, _ stream: StreamValue, _ group: StreamGroup, from: StreamID, idle: Int64,
         count: Int, justID: Bool
     ) {
-        let consumer = consumer(c, group, c[3])
         var place = group.pending.seek(from: from)
         var taken: [StreamID] = []
         var attempts = count * 10
@@ -171,7 +170,7 @@ extension Streams {
             place = group.pending.next(here)
             let entry = StreamPending(here.value)
             if c.server.now &- entry.delivered < idle { continue }
-            group.assign(entry, here.id, to: consumer, in: c.database.heap)
+            group.assign(entry, here.id, to: consumer(c, group, c[3]), in: c.database.heap)
             entry.delivered = c.server.now
             if !justID { entry.deliveries &+= 1 }
             taken.append(here.id)
