@@ -13,6 +13,11 @@ public final class StreamFeed {
     /// What is fed between `beginGroup` and `endGroup` is framed by MULTI and EXEC, if anything is.
     private enum Group { case none, open(depth: Int), framed(depth: Int) }
     private var group = Group.none
+    /// Between `beginGroup` and `endGroup`: the stream's end is no place to go on from.
+    public var isGrouped: Bool {
+        if case .none = group { return false }
+        return true
+    }
     /// Two, since an argument's digits wait in one while its header is made in the other.
     private let digits = ByteBuffer(capacity: 64)
     private let heading = ByteBuffer(capacity: 64)

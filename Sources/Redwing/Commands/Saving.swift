@@ -14,6 +14,7 @@ extension CommandTable {
         [
             Command("save", 1, "admin noscript", "dangerous", Saving.save),
             Command("bgsave", -1, "admin noscript", "dangerous", Saving.bgsave),
+            Command("bgrewriteaof", 1, "admin noscript", "dangerous", Saving.bgrewriteaof),
             Command("lastsave", 1, "readonly random loading stale fast", "dangerous", Saving.lastsave),
             Command("shutdown", -1, "admin noscript loading stale", "dangerous", Saving.shutdown),
             Command("dump", 2, "readonly random", keys: (1, 1, 1), "keyspace", Saving.dump),
@@ -59,6 +60,21 @@ enum Saving {
             } else {
                 c.reply.raw("-ERR\r\n")
             }
+        }
+    }
+
+    static func bgrewriteaof(_ c: Client) {
+        guard let file = c.server.aof else { return }
+        if file.rewrite != .none {
+            c.reply.error("ERR Background append only file rewriting already in progress")
+        } else if c.server.childRuns {
+            file.rewriteScheduled = true
+            c.reply.status("Background append only file rewriting scheduled")
+        } else if file.startRewrite() == nil {
+            c.reply.status("Background append only file rewriting started")
+        } else {
+            c.reply.error(
+                "ERR Can't execute an AOF background rewriting. Please check the server logs for more information.")
         }
     }
 

@@ -119,7 +119,10 @@ public final class Client: EventHandler {
 
     override public func ready(_ readiness: Readiness) {
         if readiness.contains(.read), fd >= 0 { server.readable(self) }
-        if readiness.contains(.write), fd >= 0 { server.writable(self) }
+        if readiness.contains(.write), fd >= 0 {
+            server.flushAOFBeforeWriting()
+            server.writable(self)
+        }
     }
 }
 

@@ -72,6 +72,8 @@ extension Server {
     func beforeSleep() {
         expireKeysFast()
         runUnprocessed()
+        rooms.replicationRoom?.askForAcks()
+        flushAOF()
         rooms.replicationRoom?.beforeSleep()
         flushReplies()
         freePending()
@@ -87,6 +89,7 @@ extension Server {
         saveIfDue()
         memoryCron()
         expireKeys()
+        aof?.cron()
         refreshGate()
     }
 }

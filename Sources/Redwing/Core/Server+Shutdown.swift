@@ -85,6 +85,7 @@ extension Server {
     func begin(_ supervisor: Supervisor) {
         self.supervisor = supervisor
         rooms.open(ReplicationRoom(self))
+        rooms.appendOnlyFile = AppendOnlyFile(self)
         loadFromDisk { [unowned self] in
             Startup.ready(config, supervisor)
             supervisor.ready(isReplica: isReplica)

@@ -126,6 +126,7 @@ public final class Server {
 /// One field for each room that hangs from the server.
 public struct ServerRooms {
     public internal(set) var replicationRoom: ReplicationRoom?
+    var appendOnlyFile: AppendOnlyFile?
     var pubsub = PubSub()
     var observation = Observation()
 

@@ -48,6 +48,8 @@ extension Server {
                     "WARNING: the new maxmemory value set via CONFIG SET (\(config.maxmemory)) is smaller than the current memory usage (\(usedMemory)). This will result in key eviction and/or the inability to accept new write commands depending on the maxmemory-policy.")
             }
         case "hz": scheduleCron()
+        case "appendonly":
+            if let reason = setAppendOnly(config.appendonly) { return reason }
         case "slowlog-log-slower-than", "latency-monitor-threshold": applySlowThreshold()
         case "hash-max-ziplist-entries", "hash-max-ziplist-value", "set-max-intset-entries",
             "zset-max-ziplist-entries", "zset-max-ziplist-value", "list-max-ziplist-size",

@@ -21,27 +21,40 @@ extension Server {
 
     // MARK: The append only file
     /// DEBUG LOADAOF; the reason when it can't be.
-    func reloadAOF() -> String? { "appendonly is off" }
+    func reloadAOF() -> String? { loadAOF() }
 
-    var aofBufferBytes: Int { 0 }
+    var aofBufferBytes: Int { aofInfo.bufferLength + aofInfo.rewriteBufferLength }
 
     func aofInfo(rewriteSeconds: Int64) -> String {
+        let aof = aofInfo
         var info = InfoText()
-        info.field("aof_enabled", config.appendonly)
-        info.field("aof_rewrite_in_progress", persistence.job == .rewriteAOF)
-        info.field("aof_rewrite_scheduled", 0)
-        info.field("aof_last_rewrite_time_sec", -1)
-        info.field("aof_current_rewrite_time_sec", rewriteSeconds)
-        info.field("aof_last_bgrewrite_status", "ok")
-        info.field("aof_rewrites", 0)
-        info.field("aof_rewrites_consecutive_failures", 0)
-        info.field("aof_last_write_status", "ok")
-        info.field("aof_last_cow_size", 0)
+        info.field("aof_enabled", aof.enabled)
+        info.field("aof_rewrite_in_progress", aof.rewriteInProgress)
+        info.field("aof_rewrite_scheduled", aof.rewriteScheduled)
+        info.field("aof_last_rewrite_time_sec", aof.lastRewriteSeconds)
+        info.field("aof_current_rewrite_time_sec", aof.currentRewriteSeconds)
+        info.field("aof_last_bgrewrite_status", aof.lastRewriteOk ? "ok" : "err")
+        info.field("aof_rewrites", aof.rewrites)
+        info.field("aof_rewrites_consecutive_failures", aof.failuresInARow)
+        info.field("aof_last_write_status", aof.lastWriteOk ? "ok" : "err")
+        info.field("aof_last_cow_size", aof.lastCopiedBytes)
         return info.text
     }
 
     /// The lines of an AOF that is on.
-    func aofSizeInfo() -> String { "" }
+    func aofSizeInfo() -> String {
+        let aof = aofInfo
+        guard aof.enabled else { return "" }
+        var info = InfoText()
+        info.field("aof_current_size", aof.currentSize)
+        info.field("aof_base_size", aof.baseSize)
+        info.field("aof_pending_rewrite", 0)
+        info.field("aof_buffer_length", aof.bufferLength)
+        info.field("aof_rewrite_buffer_length", aof.rewriteBufferLength)
+        info.field("aof_pending_bio_fsync", aof.pendingSyncs)
+        info.field("aof_delayed_fsync", aof.delayedSyncs)
+        return info.text
+    }
 
     // MARK: Scripting
     /// Bytes of cached scripts, and of the interpreter.

@@ -163,6 +163,7 @@ extension Server {
     /// Loads what is on disk at start-up, while clients are answered -LOADING. `ready` runs when the
     /// data set is in service. A file that can't be read ends the process with exit code 1.
     func loadFromDisk(_ ready: @escaping () -> Void) {
+        if config.appendonly { return loadAOFAtStart(ready) }
         let path = config.dbfilename
         let size = Self.fileSize(path)
         if unsafe size == 0 && access(path, F_OK) != 0 { return ready() }

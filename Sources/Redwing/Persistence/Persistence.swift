@@ -43,6 +43,7 @@ extension Server {
     /// The MISCONF text, when writes are refused because saving fails.
     func diskRefusal() -> String? {
         if isReplica { return nil }
+        if let text = aof?.refusal { return text }
         if config.stopWritesOnBgsaveError, !config.savePoints.isEmpty, !persistence.lastStatusOk {
             return
                 "MISCONF Redis is configured to save RDB snapshots, but it is currently not able to persist on disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error."

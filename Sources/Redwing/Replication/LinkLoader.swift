@@ -95,6 +95,7 @@ extension ReplicationRoom {
             server.dirty = 0
             rdbIsFromSync = place == "disk"
             perform(link.loaded(db: max(0, summary.info.replication?.streamDB ?? 0), at: Self.now))
+            server.restartAOFAfterSync()
             if deletesSyncFiles {
                 Log.notice(
                     "Removing the RDB file obtained from the master. This replica has persistence disabled")

@@ -156,6 +156,7 @@ extension ReplicationRoom: CommandSink {
     /// Writes the stream to each replica that takes it. A replica whose socket is full goes on when
     /// it has room.
     func flush() {
+        server.flushAOFBeforeWriting()
         flushedTo = stream.end
         for client in replicas {
             guard let peer = client.attachments.replica, peer.flows, !peer.isFull,
@@ -165,12 +166,15 @@ extension ReplicationRoom: CommandSink {
         }
     }
 
-    /// Before the loop sleeps: GETACK if somebody waits, then all that is new.
+    /// GETACK, if somebody waits. Before the AOF is written: it moves the offset.
+    func askForAcks() {
+        guard wantsAcks else { return }
+        wantsAcks = false
+        if !replicas.isEmpty && !link.isReplica { feed.getAck() }
+    }
+
+    /// Before the loop sleeps: all that is new.
     func beforeSleep() {
-        if wantsAcks {
-            wantsAcks = false
-            if !replicas.isEmpty && !link.isReplica { feed.getAck() }
-        }
         guard flushedTo != stream.end || pacedTo != stream.end else { return }
         flush()
         if !link.isReplica { waitForReplicas() }

@@ -75,7 +75,11 @@ extension Server {
 
     /// Who takes write commands now.
     func activeSinks(replicas: Bool, aof: Bool) -> [any CommandSink] {
+        // What is loaded was propagated in its time.
+        if loading { return [] }
         var sinks: [any CommandSink] = []
+        // First: when the stream is sent in the middle of a turn, the file has what is in it.
+        if aof, let file = rooms.appendOnlyFile, file.takesCommands { sinks.append(file) }
         if replicas, let room = rooms.replicationRoom, room.takesCommands { sinks.append(room) }
         return sinks
     }
