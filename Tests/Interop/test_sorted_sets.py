@@ -148,7 +148,8 @@ def test_rows(pair, row):
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
 def test_rows_in_skip_lists(pair, row):
     pair.config("zset-max-ziplist-entries", 0)
-    pair.run(row)
+    # A table is scanned in an order of its own.
+    pair.run([one["command"] if isinstance(one, dict) else one for one in row])
 
 
 def test_encodings_follow_the_limits(pair):

@@ -57,9 +57,14 @@ struct Geohash: Equatable {
         self.step = step
     }
 
-    /// The square of a score; what is none of ours becomes the corner of the grid.
+    /// The square of a score. What is none of ours lands somewhere, a negative score at the grid's far
+    /// corner, as where C turns it into an unsigned number.
     init(score: Double) {
-        bits = score >= 0 && score < 18446744073709551616 ? UInt64(score) : 0
+        if score >= 0 {
+            bits = UInt64(exactly: score.rounded(.down)) ?? 0
+        } else {
+            bits = UInt64(bitPattern: Int64(exactly: score.rounded(.up)) ?? 0)
+        }
         step = Self.fullStep
     }
 
