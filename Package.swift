@@ -46,6 +46,9 @@ let package = Package(
         .target(
             name: "Platform", path: "CSources/Platform", cSettings: cRules,
             linkerSettings: [.linkedLibrary("jemalloc"), .linkedLibrary("crypto")]),
+        .target(
+            name: "CLua", path: "CSources/Lua", cSettings: cRules,
+            linkerSettings: [.linkedLibrary("lua5.1")]),
         .target(name: "Memory", dependencies: ["Platform"], swiftSettings: hot),
         .target(name: "RESP", dependencies: ["Memory"], swiftSettings: hot),
         .target(name: "Keyspace", dependencies: ["Memory", "Platform", "Wing"], swiftSettings: hot),
@@ -55,6 +58,7 @@ let package = Package(
             name: "Redwing",
             dependencies: [
                 "Memory", "RESP", "Keyspace", "Replication", "Configuration", "Wing", "Platform",
+                "CLua",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: hot),

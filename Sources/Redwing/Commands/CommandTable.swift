@@ -69,6 +69,7 @@ public struct CommandTable {
     static func families() -> [[Command]] {
         [
             connection(),
+            scripting(),
             transactions(),
             replicaCommands(),
             replicationCommands(),

@@ -53,6 +53,8 @@ public struct ClientFlags: OptionSet, Sendable {
     /// Not shown to LRU and LFU (CLIENT NO-TOUCH).
     public static let noTouch = ClientFlags(rawValue: 1 << 23)
     public static let tls = ClientFlags(rawValue: 1 << 24)
+    /// Its script is busy: it is neither read nor freed.
+    public static let protected = ClientFlags(rawValue: 1 << 26)
     /// The request is run again because a key it waits for is ready.
     public static let retrying = ClientFlags(rawValue: 1 << 25)
 }

@@ -169,7 +169,7 @@ public final class EventLoop {
 
     /// One wait and what follows. `limit` bounds the wait, in ms; a long-running script or load calls
     /// this with 0 to serve others in between.
-    public func turn(limit: Int64 = Int64.max) {
+    public func turn(limit: Int64 = Int64.max, timers runsTimers: Bool = true) {
         var wait: Int64 = busy ? 0 : limit
         busy = false
         if wait > 0, let due = timers.map(\.due).min() {
@@ -187,7 +187,7 @@ public final class EventLoop {
                 deliver(unsafe redwing_epoll_key(event), unsafe redwing_epoll_events(event))
             }
         }
-        runTimers()
+        if runsTimers { runTimers() }
     }
 
     @inline(__always)

@@ -53,8 +53,14 @@ extension Server {
     func propagate(_ client: Client, _ command: Command, changed: Bool) {
         let said = propagation
         // Everything from a master goes on byte for byte, when it is applied (see masterApplied).
-        let toReplicas = said.toReplicas && !client.flags.contains(.master)
-        for sink in activeSinks(replicas: toReplicas, aof: said.toAOF) {
+        var toReplicas = said.toReplicas && !client.flags.contains(.master)
+        var toAOF = said.toAOF
+        if client.flags.contains(.script) {
+            let targets = scriptTargets(client)
+            toReplicas = toReplicas && targets.replicas
+            toAOF = toAOF && targets.aof
+        }
+        for sink in activeSinks(replicas: toReplicas, aof: toAOF) {
             let own = !said.suppressed && (changed || said.forced || said.replacement != nil)
                 && !command.isFrame
             let count = (own ? 1 : 0) + said.extra.count

@@ -101,6 +101,7 @@ extension Server {
     /// Ends `client`: everything that knows it lets go, the connection is closed.
     public func free(_ client: Client) {
         if client.flags.contains(.closed) { return }
+        if client.flags.contains(.protected) { return freeSoon(client) }
         if client.flags.contains(.master), cacheMaster(client) { return }
         client.flags.insert(.closed)
         endWait(client)

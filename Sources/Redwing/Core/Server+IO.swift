@@ -16,7 +16,7 @@ extension Server {
     // MARK: In
 
     func readable(_ client: Client) {
-        if !client.flags.isDisjoint(with: [.closeAfterReply, .closeSoon, .closed]) { return }
+        if !client.flags.isDisjoint(with: [.closeAfterReply, .closeSoon, .closed, .protected]) { return }
         // Inside a nested turn (a script's or a load's) the shared buffer holds the outer request.
         let shared = client.query.isEmpty && !sharedInputBusy
         let buffer = shared ? sharedInput : client.query

@@ -128,6 +128,7 @@ public struct ServerRooms {
     public internal(set) var replicationRoom: ReplicationRoom?
     var appendOnlyFile: AppendOnlyFile?
     var pubsub = PubSub()
+    var scripting: ScriptingRoom?
     var observation = Observation()
 
     var expiry = ExpiryCycle()

@@ -56,11 +56,6 @@ extension Server {
         return info.text
     }
 
-    // MARK: Scripting
-    /// Bytes of cached scripts, and of the interpreter.
-    var scriptMemory: (scripts: Int, interpreter: Int) { (0, 0) }
-    var cachedScriptCount: Int { 0 }
-
     // MARK: Client-side caching
     var trackingTotals: (keys: Int, items: Int, prefixes: Int) { (0, 0, 0) }
 

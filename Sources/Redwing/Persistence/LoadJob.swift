@@ -213,6 +213,7 @@ extension Server {
     func adopt(_ fresh: Keyspace, _ summary: LoadSummary) {
         for note in summary.notes { Log.notice(note) }
         persistence.lastLoad = summary
+        loadScripts(summary.info.scripts)
         if summary.keysExpired > 0 || summary.keysLoaded > 0 {
             Log.notice(
                 "Done loading RDB, keys loaded: \(summary.keysLoaded), keys expired: \(summary.keysExpired).")

@@ -34,6 +34,7 @@ extension ReplicationRoom {
         facts.rdbIsFromSync = rdbIsFromSync
         facts.syncing = syncing
         facts.childIsIdle = childIsIdle
+        facts.scriptsCached = server.rooms.scripting?.replicatedIsEmpty == false
         return facts
     }
 
@@ -68,7 +69,7 @@ extension ReplicationRoom {
             stream.deactivate()
             feed.forgetDB()
             log(line)
-        case .flushScriptCache: break
+        case .flushScriptCache: server.flushScriptCacheForReplication()
         case .planSnapshot: startDueSnapshot()
         case .removeSyncFile:
             Log.notice("Removing the RDB file used to feed replicas in a persistence-less instance")

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// redis.call: one command of a script, with the checks that dispatch makes for others.
+
+import Configuration
+import Keyspace
+import Memory
+import RESP
+
+extension ScriptingRoom {
+    func perform() -> ScriptEngine.Outcome {
+        guard let run else { return refuse("No script runs") }
+        guard let command = server.commands.find(client[0]) else {
+            return refuse("Unknown Redis command called from Lua script")
+        }
+        if !command.accepts(client.count) {
+            return refuse("Wrong number of args calling Redis command From Lua script")
+        }
+        if command.flags.contains(.noscript) {
+            return refuse("This Redis command is not allowed from scripts")
+        }
+        if let text = accessRefusal(run, command) { return refuse(text) }
+        if command.flags.contains(.write), let text = writeRefusal(run) { return refuse(text) }
+        if run.outOfMemory, !run.hasWritten, !server.isReplica, !server.loading,
+            command.flags.contains(.denyoom)
+        {
+            return refuse("-OOM command not allowed when used memory > 'maxmemory'.\r\n")
+        }
+        if command.flags.contains(.random) { self.run?.wasRandom = true }
+        if command.flags.contains(.write) { self.run?.hasWritten = true }
+
+        client.reply.out.removeAll(keeping: 1 << 20)
+        client.command = command
+        server.now = run.now
+        server.call(client, command)
+        if run.caller.flags.contains(.tracking), command.flags.contains(.readonly),
+            let outer = run.caller.command
+        {
+            server.trackKeys(run.caller, outer)
+        }
+        let sort = !run.effects && command.flags.contains(.sortForScript)
+        return .reply(client.reply.out.bytes, sort: sort)
+    }
+
+    private func accessRefusal(_ run: ScriptRun, _ command: Command) -> String? {
+        guard server.hasAccessRules, let text = server.accessRefusal(client, command) else { return nil }
+        return text.contains("keys")
+            ? "The user executing the script can't access at least one of the keys mentioned in the command arguments"
+            : "The user executing the script can't run this command or subcommand"
+    }
+
+    /// The texts are whole replies, as Redis puts them into its message.
+    private func writeRefusal(_ run: ScriptRun) -> String? {
+        if run.wasRandom, !run.effects {
+            return
+                "Write commands not allowed after non deterministic commands. Call redis.replicate_commands() at the start of your script in order to switch to single commands replication mode."
+        }
+        if run.caller.flags.contains(.master) || server.loading { return nil }
+        if server.isReadOnlyReplica {
+            return "-READONLY You can't write against a read only replica.\r\n"
+        }
+        if let text = server.diskRefusal() { return "-\(text)\r\n" }
+        if let text = server.replicaCountRefusal() { return "-\(text)\r\n" }
+        return nil
+    }
+}
