@@ -7,21 +7,6 @@ import Keyspace
 import Memory
 import RESP
 
-extension Entry {
-    /// What OBJECT ENCODING answers, by Redis 6.0.7's words.
-    var encodingName: String {
-        switch kind {
-        case .stringInteger, .stringInline, .stringRaw: "\(stringEncoding)"
-        case .listQuick: "quicklist"
-        case .setInteger: "intset"
-        case .setTable, .hashTable: "hashtable"
-        case .hashPacked, .sortedSetPacked: "ziplist"
-        case .sortedSetSkip: "skiplist"
-        case .stream: "stream"
-        }
-    }
-}
-
 extension Debug {
     static func object(_ c: Client) {
         guard let entry = c.database.find(c[2]) else { return c.noSuchKey() }
@@ -34,7 +19,7 @@ extension Debug {
         // Without the type byte, the version and the checksum around the value.
         let serialized = writer.finish() == 0 ? max(0, writer.memory.count - 11) : 0
         var text = "Value at:0x" + String(entry.address.raw, radix: 16)
-        text += " refcount:1 encoding:\(entry.encodingName) serializedlength:\(serialized)"
+        text += " refcount:1 encoding:\(KeyObject.encoding(entry)) serializedlength:\(serialized)"
         text += " lru:\(entry.access) lru_seconds_idle:\(idle)"
         if entry.kind == .listQuick {
             let list = ListValue(entry.container)

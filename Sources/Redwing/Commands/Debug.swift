@@ -44,7 +44,7 @@ enum Debug {
     private static func runMore(_ c: Client) {
         let n = c.count
         if c.word(1, is: "set-active-expire"), n == 3 {
-            c.server.rooms.observation.expiresActively = Decimal.parse(c[2]) != 0
+            c.server.rooms.expiry.isEnabled = Decimal.parse(c[2]) != 0
             c.reply.ok()
         } else if c.word(1, is: "quicklist-packed-threshold"), n == 3 {
             c.reply.ok()

@@ -14,6 +14,10 @@ extension Server {
         let running = pausedUntil > now
         pauseWritesOnly = onlyWrites && !(running && !pauseWritesOnly)
         pausedUntil = max(pausedUntil, end)
+        // The clients go on when the time is over, not at the cron's next turn.
+        if milliseconds < 1 << 32 {
+            loop.schedule(after: milliseconds) { [unowned self] in endPauseIfDue() }
+        }
     }
 
     /// Puts the client's requests off while all are paused; true when it was put off.

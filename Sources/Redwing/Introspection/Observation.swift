@@ -28,9 +28,6 @@ public final class Observation {
     /// What a changed directive asks of other rooms; see `Server.onChange`.
     var changeHandlers: [String: () -> String?] = [:]
 
-    /// Off by DEBUG SET-ACTIVE-EXPIRE 0: keys then die only when they are met.
-    public internal(set) var expiresActively = true
-
     public init() {}
 
     /// The cron's part, each 100 ms.

@@ -70,6 +70,9 @@ extension Server {
             }
             if rooms.expiry.ranOutOfTime { break }
         }
+        let spent = (redwing_monotonic_ns() - start) / 1000
+        statistics.expireCycleMicroseconds += UInt64(max(0, spent))
+        observe(latency: "expire-cycle", microseconds: spent)
         let share = met > 0 ? Double(dead) / Double(met) * 100 : 0
         statistics.expiredStalePercent = share * 0.05 + statistics.expiredStalePercent * 0.95
     }

@@ -45,6 +45,10 @@ extension Server {
         if excess() <= 0 { return true }
         let policy = config.maxmemoryPolicy
         if policy == .noeviction || pausedUntil != 0 { return false }
+        let start = redwing_monotonic_ns()
+        defer {
+            observe(latency: "eviction-cycle", microseconds: (redwing_monotonic_ns() - start) / 1000)
+        }
         while excess() > 0 {
             guard let (database, key) = victim(policy) else { return false }
             evict(key, in: database)

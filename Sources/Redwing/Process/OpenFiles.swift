@@ -44,8 +44,11 @@ public enum OpenFiles {
 
     /// The highest limit the system grants, 16 files at a time downwards as Redis tries.
     private static func raise(from old: UInt, to wanted: UInt) -> (best: UInt, error: ProcessError?) {
-        var best = wanted
-        var error: ProcessError?
+        var error = ProcessCalls.setFileLimit(wanted)
+        if error == nil { return (wanted, nil) }
+        // Nobody gets more than the kernel's own bound: steps from far above it would take minutes.
+        let most = UInt(max(0, ProcessCalls.readInteger("/proc/sys/fs/nr_open") ?? 1 << 20))
+        var best = min(wanted, most + 16)
         while best > old {
             error = ProcessCalls.setFileLimit(best)
             if error == nil { return (best, nil) }
