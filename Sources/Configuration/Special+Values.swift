@@ -11,7 +11,8 @@ extension Directive.Special {
                 configuration.savePoints = []
                 return nil
             }
-            // 7.0 takes several pairs on a line.
+            // 7.0 takes several pairs on a line, and --save "900 1" as one word.
+            let words = words.flatMap { $0.split(separator: 32).map(Array.init) }
             guard !words.isEmpty, let points = savePoints(words) else {
                 return "Invalid save parameters"
             }

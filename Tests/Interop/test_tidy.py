@@ -26,6 +26,7 @@ FENCE = [
     "Sources/Keyspace/*RDB*.swift",
     "Sources/Keyspace/SnapshotLoader.swift",
     "Sources/Redwing/Commands/Saving.swift",
+    "Sources/Redwing/Core/ClientReference.swift",
     "Sources/Redwing/Core/EventLoop.swift",
     "Sources/Redwing/Core/Mailbox.swift",
     "Sources/Redwing/Core/Server+Shutdown.swift",

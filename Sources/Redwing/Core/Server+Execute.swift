@@ -83,11 +83,11 @@ extension Server {
     private func run(_ client: Client, _ command: Command) {
         let before = dirty
         if !monitors.isEmpty { feedMonitors(client, command) }
-        let previous = unsafe currentReference
-        unsafe currentReference = Unmanaged.passUnretained(client)
+        let previous = currentReference
+        currentReference = ClientReference(client)
         let start = clock
         command.body(client)
-        unsafe currentReference = previous
+        currentReference = previous
         clock = redwing_monotonic_ns()
         now = (clock &+ wallOffset) / 1_000_000
         let nanoseconds = UInt64(bitPattern: clock &- start)

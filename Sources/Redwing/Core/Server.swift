@@ -10,7 +10,6 @@ import Memory
 import Platform
 import RESP
 
-@safe
 public final class Server {
     public let config: Configuration
     public let loop: EventLoop
@@ -48,9 +47,8 @@ public final class Server {
     public var monitors: [Client] = []
     /// The client whose command runs, nil between commands.
     @inline(__always)
-    public var current: Client? { unsafe currentReference?.takeUnretainedValue() }
-    /// Not counted: the client outlives its command, for whoever called us holds it.
-    var currentReference: Unmanaged<Client>?
+    public var current: Client? { currentReference.client }
+    var currentReference = ClientReference()
     /// Unix ms until which clients are paused, 0 for none; and whether only writes are.
     public var pausedUntil: Int64 = 0
     public var pauseWritesOnly = false
