@@ -16,7 +16,10 @@ from lab.sync import (assert_same, offset, replicate, sync_counts, wait_link_up,
 
 ROLES = [("redwing", "redis"), ("redis", "redwing"), ("redwing", "redwing")]
 DISK = {"repl-diskless-sync": "no"}
-SAVING = DISK | {"save": "3600 1000000"}
+
+
+def saves_at_its_end(server):
+    server.call("CONFIG", "SET", "save", "3600 1000000")
 
 
 def a_pair(farm, roles, master_options=DISK, replica_options=DISK, keys=300):
@@ -68,7 +71,8 @@ def test_too_long_away_is_a_full_sync(farm, roles):
 
 @pytest.mark.parametrize("roles", ROLES, ids="->".join)
 def test_a_restarted_replica_is_continued(farm, roles):
-    master, replica = a_pair(farm, roles, DISK, SAVING)
+    master, replica = a_pair(farm, roles)
+    saves_at_its_end(replica)
     replica.options["replicaof"] = ("127.0.0.1", master.port)
     replica.stop()
     with master.client() as client:
@@ -81,7 +85,8 @@ def test_a_restarted_replica_is_continued(farm, roles):
 
 @pytest.mark.parametrize("roles", ROLES[:1] + ROLES[2:], ids="->".join)
 def test_the_replica_of_a_restarted_master_is_continued(farm, roles):
-    master, replica = a_pair(farm, roles, SAVING)
+    master, replica = a_pair(farm, roles)
+    saves_at_its_end(master)
     with master.client() as client:
         write_some(client, "last", n=100)
     master.restart()
@@ -231,10 +236,10 @@ def test_failover_hands_over_without_a_copy(farm, kinds):
 
 
 def test_too_few_good_replicas_refuse_writes(farm):
-    master, replica = a_pair(farm, ("redwing", "redwing"),
-                             DISK | {"min-replicas-to-write": "1", "min-replicas-max-lag": "2"},
-                             keys=0)
+    master, replica = a_pair(farm, ("redwing", "redwing"))
     with master.client() as client:
+        client.call("CONFIG", "SET", "min-replicas-to-write", "1")
+        client.call("CONFIG", "SET", "min-replicas-max-lag", "2")
         eventually(lambda: client.call_or_error("SET", "a", "1") == "OK", 5)
         replica.pause()
         eventually(lambda: "NOREPLICAS" in str(client.call_or_error("SET", "a", "2")), 10)

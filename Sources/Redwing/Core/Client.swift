@@ -141,8 +141,7 @@ public protocol Transport: AnyObject {
 public struct ClientAttachments {
     /// As a replica, from its first REPLCONF on.
     var replica: ReplicaPeer?
-    /// The stream's end behind its last write, and what WAIT waits for.
-    var lastWriteOffset: Int64 = 0
+    /// What WAIT waits for.
     var waitFor: (count: Int, offset: Int64)?
     /// Subscriptions.
     var channels: Set<[UInt8]> = []

@@ -130,7 +130,9 @@ extension ReplicationRoom {
         guard let timeout = client.integer(2, orError: "ERR timeout is not an integer or out of range")
         else { return }
         if timeout < 0 { return client.reply.error("ERR timeout is negative") }
-        let offset = client.attachments.lastWriteOffset
+        // All that was written so far, by whomever: the client's own writes are among it, also those
+        // of its scripts.
+        let offset = stream.end
         let have = count(acknowledging: offset)
         if have >= wanted || !client.mayBlock {
             return client.reply.integer(have)

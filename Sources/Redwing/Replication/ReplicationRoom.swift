@@ -143,13 +143,11 @@ extension ReplicationRoom: CommandSink {
 
     public func append(request: Bytes, db: Int) {
         feed.append(request: request, db: db)
-        server.current?.attachments.lastWriteOffset = stream.end
         if stream.end &- flushedTo > Self.flushInterval { flush() }
     }
 
     public func append(words: [Bytes], db: Int) {
         feed.append(words: words, db: db)
-        server.current?.attachments.lastWriteOffset = stream.end
         if stream.end &- flushedTo > Self.flushInterval { flush() }
     }
 
