@@ -78,6 +78,7 @@ public struct CommandTable {
             bits(),
             keys(),
             expiries(),
+            hyperLogLogs(),
             sets(),
             sortedSets(),
             geo(),
