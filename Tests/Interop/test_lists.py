@@ -241,6 +241,16 @@ def test_a_transaction_serves_at_its_end(pair):
     pair.second("EXISTS q")
 
 
+def test_keys_are_served_in_the_order_in_which_they_became_ready(pair):
+    pair.send("BLPOP a b c 0", connection=2)
+    waiting(pair)
+    for command in ("MULTI", "RPUSH b 1", "RPUSH a 2", "RPUSH c 3", "EXEC"):
+        pair.second(command)
+    pair.receive(2)
+    for key in "abc":
+        pair.second(f"LRANGE {key} 0 -1")
+
+
 def test_events(pair):
     pair.config("notify-keyspace-events", "KEA")
     pair.call("PSUBSCRIBE __key*__:*", connection=2)

@@ -63,11 +63,10 @@ extension Lists {
     static func blockingPop(_ c: Client, _ end: End) {
         guard let timeout = c.blockingTimeout(c.count - 1) else { return }
         for i in 1..<(c.count - 1) {
-            guard let entry = c.lookupWrite(c[i]) else { continue }
-            guard entry.type == .list else {
-                if c.flags.contains(.retrying) { continue }
-                return c.wrongType()
+            guard let entry = c.lookupWrite(c[i]), !c.passesOver(c[i], entry, for: .list) else {
+                continue
             }
+            guard c.check(entry, is: .list) else { return }
             let list = ListValue(entry.container)
             c.reply.array(2)
             c.reply.bulk(c[i])

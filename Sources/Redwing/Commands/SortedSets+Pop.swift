@@ -63,15 +63,12 @@ extension SortedSets {
     /// Pops from the first key that has something, or waits for one.
     static func blockingPop(_ client: Client, _ end: PopEnd) {
         guard let milliseconds = client.blockingTimeout(client.count - 1) else { return }
-        let isRetry = client.flags.contains(.retrying)
         for index in 1..<(client.count - 1) {
             let key = client[index]
-            guard let entry = client.lookupWrite(key) else { continue }
-            if entry.type != .sortedSet {
-                // Who waits already goes on waiting when a key of another type appears.
-                if isRetry { continue }
-                return client.wrongType()
-            }
+            guard let entry = client.lookupWrite(key),
+                !client.passesOver(key, entry, for: .sortedSet)
+            else { continue }
+            guard client.check(entry, is: .sortedSet) else { return }
             var set = SortedSet(entry, in: client.database)
             let ranks = popped(set, end, 1)
             client.reply.array(3)

@@ -40,6 +40,8 @@ final class Wait {
 struct BlockingTable {
     var waiting: [WatchTable.WatchedKeyID: [Client]] = [:]
     var ready: [WatchTable.WatchedKeyID] = []
+    /// The ready key whose clients are being served.
+    var serving: WatchTable.WatchedKeyID?
     var nextOrder: UInt64 = 0
     /// All blocked clients with a deadline are looked at when the earliest is due.
     var blocked: [UInt64: Client] = [:]
@@ -61,6 +63,15 @@ struct BlockingTable {
 extension Client {
     /// Inside EXEC, a script or the AOF a blocking command answers as if its time were over.
     public var mayBlock: Bool { !flags.contains(.denyBlocking) }
+
+    /// While a wait is served, only the key that became ready counts, and only if it holds `type`:
+    /// keys are served in the order in which they became ready, not in the command's.
+    func passesOver(_ key: Bytes, _ entry: Entry, for type: ValueType) -> Bool {
+        guard flags.contains(.retrying) else { return false }
+        if entry.type != type { return true }
+        guard let ready = server.blocking.serving else { return false }
+        return Bytes.with(ready.key) { $0 != key }
+    }
 
     /// Waits until one of `keys` is ready, then the command is run again.
     ///
@@ -169,6 +180,8 @@ extension Server {
             let ready = blocking.ready
             blocking.ready = []
             for id in ready {
+                blocking.serving = id
+                defer { blocking.serving = nil }
                 for client in blocking.waiting[id] ?? [] {
                     guard let wait = client.wait, let command = wait.command, !client.isClosed else {
                         continue
