@@ -11,6 +11,8 @@ import Platform
 
 /// What the cycle remembers.
 struct ExpiryCycle {
+    /// DEBUG SET-ACTIVE-EXPIRE.
+    var isEnabled = true
     var database = 0
     /// The last run ended for want of time, so that a fast one is due.
     var ranOutOfTime = false
@@ -38,7 +40,7 @@ extension Server {
     }
 
     private func runExpiry(limit: Int64) {
-        guard rooms.observation.expiresActively, !isReplica, !loading, pausedUntil == 0 else { return }
+        guard rooms.expiry.isEnabled, !isReplica, !loading, pausedUntil == 0 else { return }
         let start = redwing_monotonic_ns()
         let count = keyspace.databases.count
         var met = 0
