@@ -178,10 +178,10 @@ extension Server {
     fileprivate func runLoaded(_ client: Client, _ command: Command) {
         let outer = propagation
         propagation = Propagation()
-        let previous = unsafe currentReference
-        unsafe currentReference = Unmanaged.passUnretained(client)
+        let previous = currentReference
+        currentReference = ClientReference(client)
         command.body(client)
-        unsafe currentReference = previous
+        currentReference = previous
         propagation = outer
     }
 }

@@ -65,16 +65,12 @@ extension ScriptingRoom {
         if c.flags.contains(.master) { client.flags.insert(.master) }
         client.database = c.database
         client.reply.version = 2
-        client.attachments.lastWriteOffset = 0
         if run?.effects == true { server.beginGroup() }
         let done = engine.run(
             "f_" + sha, Array(c.arguments.all[3...]), keys: keys, version: c.reply.version,
             ticks: server.config.luaTimeLimit > 0)
         let effects = run?.effects == true
         if effects { server.endGroup() }
-        if client.attachments.lastWriteOffset > 0 {
-            c.attachments.lastWriteOffset = client.attachments.lastWriteOffset
-        }
         finish(c)
         if done {
             c.reply.raw(engine.output)
