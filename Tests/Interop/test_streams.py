@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from lab.resp import Client
+from lab.resp import Client, encode
 from lab.servers import eventually
 
 LONG = "x" * 5000
@@ -441,6 +441,38 @@ def test_the_stream_of_changes_applies_to_redis(farm):
                 assert groups(master, key) == groups(replica, key)
                 listed = [no_idle(one.call("XPENDING", key, group, "-", "+", "1000")) for one in (master, replica)]
                 assert listed[0] == listed[1]
+
+
+def test_what_a_waiting_consumer_got_reaches_replicas(farm):
+    ours, theirs = farm.redwing(), farm.redis()
+    theirs.call("REPLICAOF", "127.0.0.1", ours.port)
+    eventually(lambda: b"master_link_status:up" in theirs.call("INFO", "replication"), 20)
+    for group, more in (("g", ()), ("h", ("NOACK",))):
+        ours.call("XGROUP", "CREATE", "s", group, "$", "MKSTREAM")
+        waiting = Client(ours.port)
+        waiting.send(encode("XREADGROUP", "GROUP", group, "a", *more, "BLOCK", "0", "STREAMS", "s", ">"))
+        eventually(lambda: b"blocked_clients:1\r\n" in ours.call("INFO", "clients"))
+        ours.call("XADD", "s", "*", "field", "value")
+        waiting.read_raw()
+        waiting.close()
+    ours.call("SET", "end", "x")
+    eventually(lambda: theirs.call("GET", "end") == b"x")
+    assert groups(ours, "s") == groups(theirs, "s")
+    assert no_idle(ours.call("XPENDING", "s", "g", "-", "+", "9")) == no_idle(theirs.call("XPENDING", "s", "g", "-", "+", "9"))
+
+
+def test_events(pair):
+    pair.config("notify-keyspace-events", "KEA")
+    pair.call("PSUBSCRIBE __key*__:*", connection=2)
+    for command in (
+            "XADD s 1 a b", "XADD s MAXLEN 1 2 a b", "XADD s MAXLEN 1000 3 a b", "XDEL s 2 7", "XTRIM s MAXLEN 0",
+            "XTRIM s MAXLEN 0", "XSETID s 9", "XGROUP CREATE s g $", "XGROUP SETID s g 0", "XGROUP CREATECONSUMER s g c",
+            "XGROUP DELCONSUMER s g c", "XGROUP DESTROY s g", "XGROUP CREATE t g $ MKSTREAM", "XADD t 1 a b",
+            "XGROUP CREATECONSUMER t g c", "XREADGROUP GROUP g c STREAMS t >", "XCLAIM t g c 0 1", "XACK t g 1",
+            "SET end x"):
+        pair.call(command)
+    while pair.message(2)[-1] != b"end":
+        pass
 
 
 def groups(server, key):

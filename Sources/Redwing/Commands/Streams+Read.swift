@@ -358,6 +358,7 @@ extension Streams {
         _ c: Client, _ key: Bytes, _ group: StreamGroup, _ name: Bytes, _ id: StreamID,
         _ entry: StreamPending
     ) {
+        if !isPropagated(c) { return }
         c.server.propagation.also(
             words: [
                 "XCLAIM".array, key.array, name.array, entry.consumer.name.array, "0".array,
