@@ -44,8 +44,9 @@ void redwing_lua_emit(redwing_lua *engine, lua_State *lua);
 void redwing_lua_open_sandbox(lua_State *lua);
 void redwing_lua_seed(redwing_lua *engine, uint32_t seed);
 
-/* redis.c, cmsgpack.c, struct.c, bit.c: each makes its global table. */
+/* redis.c, cjson.c, cmsgpack.c, struct.c, bit.c: each makes its global table. */
 void redwing_lua_open_redis(lua_State *lua);
+void redwing_lua_open_cjson(lua_State *lua);
 void redwing_lua_open_cmsgpack(lua_State *lua);
 void redwing_lua_open_struct(lua_State *lua);
 void redwing_lua_open_bit(lua_State *lua);

@@ -149,6 +149,7 @@ void redwing_lua_open_sandbox(lua_State *lua) {
     open_library(lua, LUA_STRLIBNAME, luaopen_string);
     open_library(lua, LUA_MATHLIBNAME, luaopen_math);
     open_library(lua, LUA_DBLIBNAME, luaopen_debug);
+    redwing_lua_open_cjson(lua);
     redwing_lua_open_struct(lua);
     redwing_lua_open_cmsgpack(lua);
     redwing_lua_open_bit(lua);
