@@ -22,7 +22,8 @@ NOT_OURS = {
         "current_active_defrag_time", "current_eviction_exceeded_time", "dump_payload_sanitizations",
         "evicted_clients", "io_threaded_reads_processed", "io_threaded_writes_processed",
         "pubsubshard_channels", "reply_buffer_expands", "reply_buffer_shrinks",
-        "total_active_defrag_time", "total_eviction_exceeded_time", "total_reads_processed",
+        "total_active_defrag_time", "total_error_replies", "total_eviction_exceeded_time",
+        "total_reads_processed",
         "total_writes_processed"},
     "cpu": {"used_cpu_sys_main_thread", "used_cpu_user_main_thread"},
 }

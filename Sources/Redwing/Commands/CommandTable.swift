@@ -96,6 +96,7 @@ public struct CommandTable {
             latency(),
             monitoring(),
             memory(),
+            cluster(),
         ]
     }
 }

@@ -15,7 +15,7 @@ extension CommandTable {
             Command("save", 1, "admin noscript", "dangerous", Saving.save),
             Command("bgsave", -1, "admin noscript", "dangerous", Saving.bgsave),
             Command("bgrewriteaof", 1, "admin noscript", "dangerous", Saving.bgrewriteaof),
-            Command("lastsave", 1, "readonly random loading stale fast", "dangerous", Saving.lastsave),
+            Command("lastsave", 1, "readonly random loading stale fast", "admin dangerous", Saving.lastsave),
             Command("shutdown", -1, "admin noscript loading stale", "dangerous", Saving.shutdown),
             Command("dump", 2, "readonly random", keys: (1, 1, 1), "keyspace", Saving.dump),
             Command(

@@ -91,7 +91,7 @@ public final class Server {
         persistence = Persistence(now: now)
         runID = RandomText.hex(40)
         lruClock = UInt32(truncatingIfNeeded: now / 1000) & 0xFF_FFFF
-        applyConfiguration()
+        try applyConfiguration()
     }
 
     /// Reads both clocks; the wall clock may jump, the monotonic one doesn't.

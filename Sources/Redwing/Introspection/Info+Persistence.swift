@@ -95,6 +95,5 @@ extension Server {
         info.field("tracking_total_items", tracking.items)
         info.field("tracking_total_prefixes", tracking.prefixes)
         info.field("unexpected_error_replies", stats.unexpectedErrorReplies)
-        info.field("total_error_replies", stats.errorReplies)
     }
 }

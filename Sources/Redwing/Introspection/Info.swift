@@ -137,13 +137,12 @@ extension Server {
     private func commandInfo(_ info: inout InfoText) {
         info.section("Commandstats")
         for command in commands.all.sorted(by: { $0.name < $1.name }) {
-            if command.calls == 0 && command.rejectedCalls == 0 && command.failedCalls == 0 { continue }
+            if command.calls == 0 { continue }
             let microseconds = command.nanoseconds / 1000
             let each = command.calls == 0 ? 0 : Double(microseconds) / Double(command.calls)
             info.field(
                 "cmdstat_\(command.name)",
-                "calls=\(command.calls),usec=\(microseconds),usec_per_call=\(decimal(each, 2)),"
-                    + "rejected_calls=\(command.rejectedCalls),failed_calls=\(command.failedCalls)")
+                "calls=\(command.calls),usec=\(microseconds),usec_per_call=\(decimal(each, 2))")
         }
     }
 

@@ -22,6 +22,10 @@ public final class Observation {
     var recentInput = RecentPeak()
     var recentOutput = RecentPeak()
 
+    let oomScore = OomScore()
+    /// What the kernel was last told that this process is.
+    private var oomClass: OomClass?
+
     var slowLog = SlowLog()
     var latency = LatencyEvents()
 
@@ -29,6 +33,14 @@ public final class Observation {
     var changeHandlers: [String: () -> String?] = [:]
 
     public init() {}
+
+    /// Tells the kernel what this process is when that changed, or the settings did.
+    func applyOomScore(_ config: Configuration, isReplica: Bool, anew: Bool = false) -> Bool {
+        let now = isReplica ? OomClass.replica : .master
+        if now == oomClass && !anew { return true }
+        oomClass = now
+        return oomScore.apply(config, now)
+    }
 
     /// The cron's part, each 100 ms.
     func sample(_ statistics: Statistics, at now: Int64) {
@@ -104,6 +116,7 @@ extension Server {
     func observationCron() {
         let observation = rooms.observation
         observation.sample(statistics, at: now)
+        _ = observation.applyOomScore(config, isReplica: isReplica)
         statistics.peakMemory = max(statistics.peakMemory, usedMemory)
     }
 }

@@ -8,9 +8,23 @@ import Keyspace
 import Memory
 import RESP
 
+/// Settings that can't be: the server doesn't start.
+struct StartError: Error, CustomStringConvertible {
+    let description: String
+}
+
 extension Server {
     /// At the end of `init`: what has a copy of settings gets them.
-    func applyConfiguration() {
+    func applyConfiguration() throws(StartError) {
+        for rename in config.renamedCommands {
+            if commands[rename.name] == nil {
+                throw StartError(description: "No such command in rename-command: '\(rename.name)'")
+            }
+            if !commands.rename(rename.name, to: rename.newName.lowercased()) {
+                throw StartError(
+                    description: "Target command name already exists: '\(rename.newName)'")
+            }
+        }
         applyPackedLimits()
         applySlowThreshold()
         requestLimits.bulk = config.protoMaxBulkLen
@@ -46,6 +60,10 @@ extension Server {
             if config.maxmemory > 0, usedMemory > config.maxmemory {
                 Log.warning(
                     "WARNING: the new maxmemory value set via CONFIG SET (\(config.maxmemory)) is smaller than the current memory usage (\(usedMemory)). This will result in key eviction and/or the inability to accept new write commands depending on the maxmemory-policy.")
+            }
+        case "oom-score-adj", "oom-score-adj-values":
+            guard rooms.observation.applyOomScore(config, isReplica: isReplica, anew: true) else {
+                return "Failed to apply new oom_score_adj configuration, check server logs."
             }
         case "hz": scheduleCron()
         case "appendonly":

@@ -153,6 +153,11 @@ extension Server {
         do {
             persistence.keysAtStart = keyspace.databases.reduce(0) { $0 + $1.count }
             persistence.startedAt = now / 1000
+            let (config, oomScore) = (config, rooms.observation.oomScore)
+            let body: (ChildReport) -> Int32 = { report in
+                oomScore.applyInChild(config)
+                return body(report)
+            }
             persistence.child = try ChildProcess(self, title: title, keeping: keeping, body: body) {
                 [unowned self] end in
                 persistence.child = nil
