@@ -128,7 +128,8 @@ extension ReplicaLink.Transfer.Size {
             self = .mark(text)
             return
         }
-        guard let count = Int64(rest), count >= 0 else { return nil }
+        // No data set has 256 TiB: a length beyond is damage, or no RDB at all.
+        guard let count = Int64(rest), count >= 0, count < 1 << 48 else { return nil }
         self = .bytes(count)
     }
 

@@ -139,7 +139,7 @@ import Testing
 
     @Test(arguments: [
         ("$12", ReplicaLink.Transfer.Size.bytes(12)), ("$0", .bytes(0)), ("$-1", nil), ("$", nil),
-        ("$12x", nil), ("$99999999999999999999", nil), ("+OK", nil), ("$EOF:short", nil),
+        ("$12x", nil), ("$99999999999999999999", nil), ("$9223372036854775807", nil), ("+OK", nil), ("$EOF:short", nil),
         ("$EOF:" + String(repeating: "m", count: 40), .mark(String(repeating: "m", count: 40))),
     ])
     func headers(line: String, size: ReplicaLink.Transfer.Size?) {

@@ -51,6 +51,9 @@ final class MasterConnection: EventHandler {
     /// What the socket had no room for.
     private let out = ByteBuffer()
     private static let longestLine = 64 << 10
+    /// A line that has begun must end within Redis's limit for the handshake.
+    private static let lineLimit = Duration_ms.seconds(5)
+    private var lineSince: Instant?
     /// Bytes between two requests to the kernel to begin writing them to disk.
     private static let writeBehind: UInt64 = 8 << 20
     private static let turnLimit = 8 << 20
@@ -139,9 +142,16 @@ final class MasterConnection: EventHandler {
             guard let end = bytes.firstIndex(of: 0x0A) else {
                 // Half a line: wait for the rest, but not for ever for a line that never ends.
                 if n >= Self.longestLine { return lost("a line of more than \(n) bytes") }
-                pollForLine(n)
+                let now = ReplicationRoom.now
+                let since = lineSince ?? now
+                lineSince = since
+                if now - since > Self.lineLimit {
+                    return lost("the line '\(bytes.prefix(64).printable)' doesn't end")
+                }
+                pollForLine()
                 return
             }
+            lineSince = nil
             unsafe _ = recv(fd, place.pointer, end + 1, 0)
             var line = bytes[0..<end]
             if end > 0, line[end - 1] == 0x0D { line = line[0..<(end - 1)] }
@@ -153,7 +163,7 @@ final class MasterConnection: EventHandler {
     }
 
     /// The peeked part stays in the socket, so the loop would call again at once: look again later.
-    private func pollForLine(_ have: Int) {
+    private func pollForLine() {
         server.loop.setInterest(fd, [])
         server.loop.schedule(after: 5) { [weak self] in
             guard let self, self.fd >= 0, case .lines = self.phase else { return }
@@ -316,6 +326,14 @@ final class MasterConnection: EventHandler {
 }
 
 extension Bytes {
+    /// The bytes with those that are not printable as \xHH, for a log.
+    fileprivate var printable: String {
+        array.map { c in
+            c >= 0x20 && c < 0x7F
+                ? String(UnicodeScalar(c)) : "\\x" + String(c >> 4, radix: 16) + String(c & 15, radix: 16)
+        }.joined()
+    }
+
     fileprivate func firstIndex(of byte: UInt8) -> Int? {
         for i in 0..<count where self[i] == byte { return i }
         return nil

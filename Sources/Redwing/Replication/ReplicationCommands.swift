@@ -69,6 +69,7 @@ extension ReplicationRoom {
         // The new master may have been continued from us, and know our id.
         let own = wasMaster ? position : nil
         server.config.replicaof = MasterAddress(host: target.host, port: target.port)
+        Log.started(as: .replica)
         // A replica's own clients must not wait for what it can no longer decide.
         server.unblockForRoleChange()
         perform(link.follow(target, own: own, position: position, failover: failover, at: Self.now))
@@ -79,6 +80,7 @@ extension ReplicationRoom {
     /// REPLICAOF NO ONE: what was replicated stays, under a new id; replicas of ours can go on.
     func promote() {
         server.config.replicaof = nil
+        Log.started(as: .master)
         let wasReplica = link.isReplica
         perform(link.promote())
         guard wasReplica else { return }
