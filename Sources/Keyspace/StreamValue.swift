@@ -120,7 +120,7 @@ public struct StreamValue: Equatable {
 
     private func added(_ id: StreamID) {
         length += 1
-        entriesAdded += 1
+        entriesAdded &+= 1
         lastID = id
     }
 
