@@ -176,7 +176,7 @@ static void add_value(struct text *text, int depth) {
             depth++;
             /* A table that holds itself ends here. */
             if (depth > text->options->encode_depth || !lua_checkstack(lua, 6)) {
-                luaL_error(lua, "Cannot serialise, excessive depth (%d)", depth);
+                luaL_error(lua, "Cannot serialise, excessive nesting (%d)", depth);
             }
             int count = array_length(text, index);
             if (count > 0) {

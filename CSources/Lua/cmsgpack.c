@@ -336,7 +336,7 @@ static int unpack_some(lua_State *lua, lua_Number limit, lua_Number offset, int 
     const char *bytes = luaL_checklstring(lua, 1, &count);
     if (offset < 0 || limit < 0) {
         return luaL_error(lua, "Invalid request to unpack with offset of %d and limit of %d.",
-                          (int)offset, (int)limit);
+                          (int)offset, (int)count);
     }
     if (offset > (lua_Number)count) {
         return luaL_error(lua, "Start offset %d greater than input length %d.", (int)offset,

@@ -81,7 +81,7 @@ static void control(lua_State *lua, struct layout *layout, char option) {
         case '!': {
             size_t wanted = number(lua, layout, MAX_ALIGNMENT);
             if (wanted == 0 || (wanted & (wanted - 1)) != 0) {
-                luaL_error(lua, "alignment is not a power of 2");
+                luaL_error(lua, "alignment %d is not a power of 2", (int)wanted);
             }
             layout->alignment = wanted;
             return;
@@ -232,7 +232,7 @@ static int struct_unpack(lua_State *lua) {
             case 'c':
                 if (size == 0) {
                     if (results == 0 || !lua_isnumber(lua, -1)) {
-                        return luaL_error(lua, "format `c0' needs a previous size");
+                        return luaL_error(lua, "format 'c0' needs a previous size");
                     }
                     lua_Number wanted = lua_tonumber(lua, -1);
                     lua_pop(lua, 1);
@@ -269,9 +269,9 @@ static int struct_size(lua_State *lua) {
         size_t size = item_size(lua, &layout, option);
         total += padding(&layout, size, option, total);
         if (option == 's') {
-            luaL_argerror(lua, 1, "variable-size format in 'size'");
+            luaL_argerror(lua, 1, "option 's' has no fixed size");
         } else if (option == 'c' && size == 0) {
-            luaL_argerror(lua, 1, "variable-length format in 'size'");
+            luaL_argerror(lua, 1, "option 'c0' has no fixed size");
         }
         if (strchr("bBhHlLTiIxfdc", option) == NULL) control(lua, &layout, option);
         total += size;

@@ -64,6 +64,7 @@ extension ReplicationRoom {
         }
         // The replicas of this snapshot begin in the middle of the stream: it must say its db again.
         feed.forgetDB()
+        server.flushScriptCacheForReplication()
         fullSync = sync
         for client in clients { sync.join(client) }
         sync.forked(SnapshotChild(server.persistence.child))
