@@ -321,6 +321,12 @@ def test_monitor_lines_are_those_of_redis(pair):
     pair.call(("SET", b'k"\\', b"\x00\xff\r\n\t\a\bv"))
     lines = [client.read_raw().split(b"] ", 1)[1] for client in pair.clients(2)]
     assert lines[0] == lines[1]
+    # 7.0.15 shows MULTI and EXEC around what was queued, as 6.0.7 does.
+    for command in ("MULTI", "SET a 1", "EXEC"):
+        pair.call(command)
+    for expected in (b'"MULTI"', b'"SET" "a" "1"', b'"EXEC"'):
+        for client in pair.clients(2):
+            assert client.read_raw().split(b"] ", 1)[1].strip() == expected
 
 
 def test_memory(pair):

@@ -114,6 +114,7 @@ enum Transactions {
 
     static func exec(_ c: Client) {
         let server = c.server
+        defer { if !server.monitors.isEmpty { server.showToMonitors(c) } }
         guard c.flags.contains(.multi), let transaction = c.transaction else {
             return c.reply.error("ERR EXEC without MULTI")
         }

@@ -84,7 +84,7 @@ extension Server {
     func resetStatistics() {
         var fresh = Statistics()
         // What describes the process and not a period stays, as in Redis.
-        fresh.peakMemory = usedMemory
+        fresh.peakMemory = statistics.peakMemory
         statistics = fresh
         rooms.observation.resetRates()
         for command in commands.all {

@@ -26,7 +26,13 @@ extension Server {
     /// Shows `command` to all monitors:
     /// `+1339518083.107412 [0 127.0.0.1:60866] "set" "key" "value"`
     func feedMonitors(_ client: Client, _ command: Command) {
-        if loading || !command.flags.isDisjoint(with: [.skipMonitor, .admin]) { return }
+        if !command.flags.isDisjoint(with: [.skipMonitor, .admin]) { return }
+        showToMonitors(client)
+    }
+
+    /// EXEC is shown behind what it ran.
+    func showToMonitors(_ client: Client) {
+        if loading { return }
         let time = (clock &+ wallOffset) / 1000
         let line = ByteBuffer(capacity: 256)
         line.append("+")
@@ -42,7 +48,7 @@ extension Server {
             line.append(quoted: word)
         }
         line.append("\r\n")
-        for monitor in monitors where monitor !== client || command.name != "monitor" {
+        for monitor in monitors {
             monitor.reply.raw(line.bytes)
             pushed(to: monitor)
         }
