@@ -121,3 +121,5 @@ def test_random_places(pair, seed):
     for part in range(4):
         pair.random(random_geo(seed * 100 + part, 300))
         pair.digest()
+    pair.each("DEBUG RELOAD")
+    pair.digest()

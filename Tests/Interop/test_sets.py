@@ -161,3 +161,5 @@ def test_random_sequences(pair, seed):
     for part in range(5):
         pair.random(random_sets(seed * 100 + part, 300))
         pair.digest()
+    pair.each("DEBUG RELOAD")
+    pair.digest()

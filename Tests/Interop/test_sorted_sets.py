@@ -308,3 +308,5 @@ def test_random_sequences(pair, seed):
         pair.digest()
         pair.random(random_lex(seed * 100 + part, 200))
         pair.digest()
+    pair.each("DEBUG RELOAD")
+    pair.digest()

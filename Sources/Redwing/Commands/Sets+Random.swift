@@ -124,14 +124,22 @@ extension Sets {
 }
 
 extension Client {
-    /// How many random elements the argument at `index` asks for: negative ones may repeat.
+    /// How many random elements the argument at `index` asks for: negative ones may repeat, and are
+    /// refused where the reply alone would take the server's memory.
     func randomCount(_ index: Int) -> Int64? {
-        integer(
-            index, in: -Int64.max...Int64.max,
-            orError: """
-                ERR value is out of range, value must between \
-                -9223372036854775807 and 9223372036854775807
-                """)
+        guard
+            let wanted = integer(
+                index, in: -Int64.max...Int64.max,
+                orError: """
+                    ERR value is out of range, value must between \
+                    -9223372036854775807 and 9223372036854775807
+                    """)
+        else { return nil }
+        if wanted < -(1 << 27) {
+            reply.error("ERR value is out of range")
+            return nil
+        }
+        return wanted
     }
 }
 
