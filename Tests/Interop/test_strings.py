@@ -88,8 +88,8 @@ def test_strings(pair, row):
     pair.run(row)
 
 
-def test_random_strings(pair):
-    choices = random.Random(1)
+def random_strings(seed, count):
+    choices = random.Random(seed)
     words = [b"", b"0", b"12", b"-7", b"3.25", b"9223372036854775807", b"abc", b"x" * 44, b"y" * 45,
              b"z" * 254, b"q" * 255, b"w" * 1100, b"\x00\xff\x80"]
 
@@ -110,8 +110,14 @@ def test_random_strings(pair):
             ("DEL", key), ("RENAME", key, other), ("COPY", key, other, "REPLACE"),
             ("GETSET", key, word), ("GETDEL", key), ("OBJECT", "ENCODING", key), ("PERSIST", key),
             ("MSET", key, word, other, word), ("EXISTS", key, other), ("TYPE", key),
+            ("EXPIRE", key, choices.choice([-1, 1000, 2000]), choices.choice(["NX", "XX", "GT", "LT"])),
+            ("GETEX", key, "PX", 1000000), ("SET", key, word, "GET"), ("SETEX", key, 500, word),
         ])
 
-    for _ in range(20):
-        pair.random([one() for _ in range(500)])
-        pair.digest()
+    return [one() for _ in range(count)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_strings(pair, seed):
+    pair.random(random_strings(seed, 500))
+    pair.digest()
