@@ -389,6 +389,37 @@ def test_a_stock_replica_follows_scripts(farm):
     eventually(lambda: replica.call("DEBUG", "DIGEST") == client.call("DEBUG", "DIGEST"))
 
 
+@pytest.mark.parametrize("effects", ["yes", "no"])
+def test_scripts_in_the_aof(farm, effects):
+    server = farm.redwing({"appendonly": "yes", "appendfsync": "always", "lua-replicate-commands": effects})
+    client = server.client()
+    script = "return redis.call('incr', KEYS[1])"
+    for i in range(3):
+        client.call("EVAL", script, 1, "a")
+        client.call("EVALSHA", sha(script), 1, "b")
+    client.call("MULTI")
+    client.call("EVALSHA", sha(script), 1, "b")
+    client.call("EXEC")
+    client.call("DEBUG", "LOADAOF")
+    assert client.call("MGET", "a", "b") == [b"3", b"4"]
+    # The new file begins without the script: its hash alone would mean nothing.
+    client.call("BGREWRITEAOF")
+    eventually(lambda: client.info("persistence")["aof_rewrite_in_progress"] == "0")
+    client.call("EVALSHA", sha(script), 1, "b")
+    server.restart()
+    assert server.client().call("MGET", "a", "b") == [b"3", b"5"]
+
+
+def test_wait_after_a_script(farm):
+    master = farm.redwing()
+    replica = farm.redis().client()
+    replica.call("REPLICAOF", "127.0.0.1", master.port)
+    eventually(lambda: replica.info("replication").get("master_link_status") == "up")
+    client = master.client()
+    client.call("EVAL", "redis.call('set', 'a', 1) redis.call('set', 'b', 2)", 0)
+    assert client.call("WAIT", 1, 5000) == 1 and replica.call("GET", "b") == b"2"
+
+
 # Long scripts.
 
 

@@ -69,6 +69,7 @@ extension AppendOnlyFile {
             return reason
         }
         rewrite = .child
+        server.flushScriptCacheForReplication()
         rewriteNumber += 1
         rewriteScheduled = false
         rewriteStartedAt = server.now / 1000

@@ -11,7 +11,8 @@ extension CommandTable {
     static func scripting() -> [Command] {
         [
             Command(
-                "eval", -3, "noscript movablekeys", "scripting", keyFinder: Scripts.keys, Scripts.eval),
+                "eval", -3, "noscript movablekeys", "scripting", keyFinder: Scripts.keys,
+                Scripts.eval),
             Command(
                 "evalsha", -3, "noscript movablekeys", "scripting", keyFinder: Scripts.keys,
                 Scripts.evalSHA),
@@ -38,7 +39,8 @@ enum Scripts {
         if c.word(1, is: "flush"), c.count <= 3 { return flush(c) }
         if c.word(1, is: "kill"), c.count == 2 { return kill(c) }
         if c.word(1, is: "debug"), c.count == 3 {
-            return c.reply.error("ERR SCRIPT DEBUG is not supported: this server has no Lua debugger")
+            return c.reply.error(
+                "ERR SCRIPT DEBUG is not supported: this server has no Lua debugger")
         }
         if c.word(1, is: "help"), c.count == 2 { return c.help(helpLines) }
         c.unknownSubcommand()
@@ -54,7 +56,9 @@ enum Scripts {
     private static func load(_ c: Client) {
         let room = c.server.scripting
         let sha = ScriptingRoom.sha(c[2])
-        if !room.contains(sha), let text = room.define(sha, c[2]) { return c.reply.error(bytes: text) }
+        if !room.contains(sha), let text = room.define(sha, c[2]) {
+            return c.reply.error(bytes: text)
+        }
         c.reply.bulk(sha)
         c.server.propagation.force()
     }

@@ -74,11 +74,13 @@ final class ScriptEngine {
     func run(_ name: String, _ words: [Bytes], keys: Int, version: Int, ticks: Bool) -> Bool {
         let places = unsafe words.map { word in
             unsafe redwing_lua_word(
-                start: word.buffer.baseAddress?.assumingMemoryBound(to: CChar.self), count: word.count)
+                start: word.buffer.baseAddress?.assumingMemoryBound(to: CChar.self),
+                count: word.count)
         }
         return unsafe places.withUnsafeBufferPointer { places in
             unsafe redwing_lua_run(
-                engine, name, places.baseAddress, keys, words.count - keys, Int32(version), ticks ? 1 : 0)
+                engine, name, places.baseAddress, keys, words.count - keys, Int32(version),
+                ticks ? 1 : 0)
         } == 0
     }
 }
@@ -100,8 +102,10 @@ private func hostCall(
 ) -> Int32 {
     guard let room = unsafe host(context) else { return 1 }
     room.client.arguments.removeAll()
-    for unsafe word in unsafe UnsafeBufferPointer(start: words, count: count) {
-        room.client.arguments.append(unsafe bytes(word.start, word.count))
+    let places = unsafe UnsafeBufferPointer(start: words, count: count)
+    for i in 0..<count {
+        let place = unsafe places[i]
+        room.client.arguments.append(unsafe bytes(place.start, place.count))
     }
     let text: Bytes
     var code: Int32 = 0

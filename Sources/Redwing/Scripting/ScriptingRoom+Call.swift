@@ -43,7 +43,9 @@ extension ScriptingRoom {
     }
 
     private func accessRefusal(_ run: ScriptRun, _ command: Command) -> String? {
-        guard server.hasAccessRules, let text = server.accessRefusal(client, command) else { return nil }
+        guard server.hasAccessRules, let text = server.accessRefusal(client, command) else {
+            return nil
+        }
         return text.contains("keys")
             ? "The user executing the script can't access at least one of the keys mentioned in the command arguments"
             : "The user executing the script can't run this command or subcommand"

@@ -75,8 +75,9 @@ extension ScriptingRoom {
         if done {
             c.reply.raw(engine.output)
         } else {
-            c.reply.error(bytes: Array("ERR Error running script (call to f_\(sha)): ".utf8)
-                + engine.output.array + [0x0A])
+            c.reply.error(
+                bytes: Array("ERR Error running script (call to f_\(sha)): ".utf8)
+                    + engine.output.array + [0x0A])
         }
         return effects
     }

@@ -64,9 +64,12 @@ final class ScriptingRoom: ScriptHost {
             scripts[sha] = body.array
             return nil
         case .compiling:
-            return Array("ERR Error compiling script (new function): ".utf8) + engine.output.array + [0x0A]
+            return Array("ERR Error compiling script (new function): ".utf8) + engine.output.array
+                + [0x0A]
         case .running:
-            return Array("ERR Error running script (new function): ".utf8) + engine.output.array + [0x0A]
+            return Array("ERR Error running script (new function): ".utf8) + engine.output.array + [
+                0x0A
+            ]
         }
     }
 

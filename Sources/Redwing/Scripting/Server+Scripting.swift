@@ -27,7 +27,8 @@ extension Server {
         guard isBusy else { return nil }
         switch command.name {
         case "auth", "hello", "replconf", "multi", "discard", "watch", "unwatch": return nil
-        case "shutdown" where client.count == 2 && client[1].count > 0 && client[1][0] | 0x20 == 0x6E:
+        case "shutdown"
+        where client.count == 2 && client[1].count > 0 && client[1][0] | 0x20 == 0x6E:
             return nil
         case "script" where client.count == 2 && client[1].count > 0 && client[1][0] | 0x20 == 0x6B:
             return nil
