@@ -189,9 +189,19 @@ enum Strings {
 
     // MARK: Many keys
 
+    /// Every 8 keys the next 8 are fetched, so that their cache misses overlap.
+    @inline(__always)
+    private static func fetchAhead(_ c: Client, _ index: Int, step: Int) {
+        guard (index - 1) % (8 * step) == 0 else { return }
+        let end = min(c.count, index + 8 * step)
+        for at in stride(from: index, to: end, by: step) { c.database.prefetch(c[at], slots: true) }
+        for at in stride(from: index, to: end, by: step) { c.database.prefetch(c[at], slots: false) }
+    }
+
     static func mget(_ c: Client) {
         c.reply.array(c.count - 1)
         for index in 1..<c.count {
+            fetchAhead(c, index, step: 1)
             if let entry = c.lookupRead(c[index]), entry.type == .string {
                 reply(c, entry)
             } else {
@@ -217,6 +227,7 @@ enum Strings {
 
     private static func setAll(_ c: Client) {
         for index in stride(from: 1, to: c.count, by: 2) {
+            fetchAhead(c, index, step: 2)
             c.database.setString(c[index], c[index + 1])
             c.changed(c[index], .string, "set")
         }
