@@ -192,6 +192,12 @@ static int run(lua_State *lua) {
     return 0;
 }
 
+/* Finalizers may run and raise. */
+static int collect(lua_State *lua) {
+    lua_gc(lua, LUA_GCSTEP, 50);
+    return 0;
+}
+
 int redwing_lua_run(redwing_lua *engine, const char *name, const struct redwing_lua_word *words,
                     size_t keys, size_t arguments, int version, int ticks) {
     struct run wanted = {name, words, keys, arguments, 0};
@@ -209,6 +215,6 @@ int redwing_lua_run(redwing_lua *engine, const char *name, const struct redwing_
     if (code != 0) take_error(engine, lua);
     engine->stopping = 0;
     /* A full step of collection now and then, so that garbage doesn't pile up between scripts. */
-    if (++engine->runs % 50 == 0) lua_gc(lua, LUA_GCSTEP, 50);
+    if (++engine->runs % 50 == 0 && lua_cpcall(lua, collect, NULL) != 0) lua_settop(lua, 0);
     return code != 0;
 }

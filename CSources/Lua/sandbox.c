@@ -156,6 +156,8 @@ void redwing_lua_open_sandbox(lua_State *lua) {
     redwing_lua_open_redis(lua);
     remove_global(lua, "loadfile");
     remove_global(lua, "dofile");
+    /* Finalizers, which newproxy gives, run without the hook: one that loops could not be killed. */
+    remove_global(lua, "newproxy");
     lua_register(lua, "loadstring", base_loadstring);
     lua_register(lua, "load", base_load);
     set(lua, "math", "random", math_random);
