@@ -425,8 +425,10 @@ def test_a_full_disk_refuses_writes_until_there_is_room(farm):
         fill(client)
         limit_files(server, len(content(server)) + 4000)
         with pytest.raises(ReplyError, match="MISCONF Errors writing to the AOF file: File too large"):
-            for i in range(2000):
-                client.call("RPUSH", "l", i)
+            # A running fsync may hold the write back for 2 s.
+            deadline = time.monotonic() + 10
+            while time.monotonic() < deadline:
+                client.call("RPUSH", "l", "x" * 100)
         assert client.info("persistence")["aof_last_write_status"] == "err"
         assert client.call("LLEN", "l") > 0
         limit_files(server, resource.RLIM_INFINITY)
@@ -598,3 +600,38 @@ def test_nonsense_in_place_of_a_file(farm):
     with pytest.raises(NotReady):
         server.start()
     assert "Can't open the append-only file" in server.log()
+
+
+def test_a_crash_behind_a_full_sync_keeps_old_data_with_the_old_position(farm):
+    """Until the new file is made, the old one must not claim the new master's position."""
+    options = {**AOF, "repl-diskless-sync-delay": 0}
+    one, two, replica = farm.redwing(), farm.redwing(), farm.redwing(options)
+    fill(one.client())
+    fill(two.client(), seed=2)
+    replicate(replica, one)
+    replica.options["replicaof"] = ("127.0.0.1", two.port)
+    assert_same(one, replica)
+    eventually(lambda: replica.info("persistence")["aof_rewrites"] == "1")
+    replica.call("CONFIG", "SET", "rdb-key-save-delay", 20000)
+    replicate(replica, two)
+    wait_link_up(replica)
+    time.sleep(0.3)
+    assert replica.info("persistence")["aof_rewrites"] == "1"
+    replica.kill()
+    replica.start()
+    assert_same(two, replica)
+    assert sync_counts(two)["sync_full"] == 2
+
+
+def test_a_rewrite_asked_for_in_a_transaction_waits_for_its_end(farm):
+    server = farm.redwing(AOF)
+    with server.client() as client:
+        fill(client)
+        client.pipeline([("MULTI",), ("RPUSH", "l", 1), ("BGREWRITEAOF",), ("RPUSH", "l", 2), ("EXEC",)])
+        eventually(lambda: client.info("persistence")["aof_rewrites"] == "1")
+        client.call("RPUSH", "l", 3)
+    expected = digest(server)
+    server.stop()
+    check(server)
+    server.start()
+    assert digest(server) == expected

@@ -67,7 +67,8 @@ enum Saving {
         guard let file = c.server.aof else { return }
         if file.rewrite != .none {
             c.reply.error("ERR Background append only file rewriting already in progress")
-        } else if c.server.childRuns {
+        } else if c.server.childRuns || file.isGrouped {
+            // In the middle of a transaction the file would begin with the rest of it.
             file.rewriteScheduled = true
             c.reply.status("Background append only file rewriting scheduled")
         } else if file.startRewrite() == nil {

@@ -39,6 +39,8 @@ extension AppendOnlyFile {
             recorded = SnapshotInfo.Replication(streamDB: position.streamDB, id: "", offset: position.offset)
         }
         rewriteBuffer.removeAll(keeping: 0)
+        // The new file has no EVAL that an EVALSHA behind it could rely on.
+        server.flushScriptCacheForReplication()
         let config = server.config
         let snapshot = server.snapshotWriter(
             server.snapshotInfo(aofPreamble: config.aofUseRdbPreamble))
@@ -232,7 +234,8 @@ extension AppendOnlyFile {
     /// The cron's part: a rewrite that waits, and one for the file's growth.
     func cron() {
         if state != .off, postponedSince != 0 || writeError != 0 { flush() }
-        guard rewrite == .none, !server.childRuns, !server.loading else { return }
+        // A script that takes long lets the cron run in its middle.
+        guard rewrite == .none, !server.childRuns, !server.loading, server.current == nil else { return }
         if rewriteScheduled {
             // After a failure not at once again: the disk may be full.
             if lastRewriteOk || server.now / 1000 - rewriteStartedAt > 5 {

@@ -113,10 +113,18 @@ public final class AppendOnlyFile {
         return position.offset != recorded.offset
     }
 
-    /// A file of another data set follows: nothing of what was said holds.
+    /// What the file has selected and said is not to be relied on: it, or a new one, begins anew.
     func forgetState() {
         selected = -1
         recorded = nil
+    }
+
+    /// Drops what was gathered, and a transaction with it: the file is turned off.
+    func discard() {
+        pending.removeAll(keeping: 0)
+        out.removeAll(keeping: 0)
+        group = .none
+        forgetState()
     }
 }
 

@@ -17,7 +17,7 @@
 // Why ECHO. Any Redis since 1.0 runs it without effect while it loads, redis-check-aof takes it for a
 // command like others, and no client's ECHO is ever in an AOF, since it writes nothing. Lines with
 // '#', the annotations of Redis 7, end the start of a Redis 6 ("Bad file format"); REPLCONF needs a
-// connection in some versions. Tried with redis-server and redis-check-aof 7.0.15, and stock Redis 6.
+// connection in some versions. Tried with redis-server and redis-check-aof 7.0.15.
 
 import Keyspace
 import Memory

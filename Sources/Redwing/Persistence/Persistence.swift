@@ -195,7 +195,8 @@ extension Server {
 
     /// The cron's part: save points, a scheduled save.
     func saveIfDue() {
-        if childRuns || loading { return }
+        // A script that takes long lets the cron run in its middle: no data set to save.
+        if childRuns || loading || current != nil { return }
         if persistence.scheduled,
             now / 1000 - persistence.lastTry > 5 || persistence.lastStatusOk
         {

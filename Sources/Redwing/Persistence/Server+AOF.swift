@@ -66,11 +66,17 @@ extension Server {
         return nil
     }
 
-    /// A full sync put other data in the place of ours: the file must begin anew.
-    func restartAOFAfterSync() {
-        guard let file = aof, file.state != .off else { return }
+    /// A full sync is about to put other data in the place of ours: the file stays as it is, of the
+    /// old data and the old position. True when `restartAOF` must follow.
+    func stopAOFForSync() -> Bool {
+        guard let file = aof, file.state != .off else { return false }
         file.stop()
-        if !file.start() {
+        return true
+    }
+
+    /// The new data is in service, at the master's position: the file begins anew.
+    func restartAOF() {
+        if let file = aof, !file.start() {
             Log.warning("FATAL: this replica can't enable its AOF file after the SYNC. Exiting now.")
             exit(1)
         }
@@ -126,6 +132,10 @@ extension AppendOnlyFile {
         lastSync = server.now / 1000
         writeError = 0
         syncError = 0
+        if isGrouped, rewrite == .none {
+            rewriteScheduled = true
+            return true
+        }
         if server.childRuns, rewrite == .none {
             rewriteScheduled = true
             Log.warning(
@@ -162,10 +172,8 @@ extension AppendOnlyFile {
         size = 0
         baseSize = 0
         syncedSize = 0
-        pending.removeAll(keeping: 0)
-        out.removeAll(keeping: 0)
         postponedSince = 0
-        forgetState()
+        discard()
         server.refreshGate()
     }
 }

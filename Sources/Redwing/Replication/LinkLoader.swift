@@ -91,11 +91,12 @@ extension ReplicationRoom {
                 return perform(link.loadFailed(refusal, at: Self.now))
             }
             connection?.keepReceived()
+            let hadAOF = server.stopAOFForSync()
             server.adopt(fresh, summary)
             server.dirty = 0
             rdbIsFromSync = place == "disk"
             perform(link.loaded(db: max(0, summary.info.replication?.streamDB ?? 0), at: Self.now))
-            server.restartAOFAfterSync()
+            if hadAOF { server.restartAOF() }
             if deletesSyncFiles {
                 Log.notice(
                     "Removing the RDB file obtained from the master. This replica has persistence disabled")
