@@ -49,6 +49,8 @@ public final class EventLoop {
     private var watches: [Watch] = []
     private var timers: [Timer] = []
     private var nextTimer: UInt64 = 1
+    /// When the earliest timer is due, so that a turn without one costs a comparison.
+    private var nextDue = Int64.max
     private var stopped = false
     private let events: Address
     private static let eventsPerTurn = 512
@@ -134,13 +136,20 @@ public final class EventLoop {
         let id = TimerID(number: nextTimer)
         nextTimer += 1
         timers.append(Timer(id: id, due: Self.monotonic + delay, period: period, body: body))
+        findNextDue()
         return id
     }
 
-    public func cancel(_ id: TimerID) { timers.removeAll { $0.id == id } }
+    public func cancel(_ id: TimerID) {
+        timers.removeAll { $0.id == id }
+        findNextDue()
+    }
+
+    private func findNextDue() { nextDue = timers.reduce(Int64.max) { min($0, $1.due) } }
 
     private func runTimers() {
         let now = Self.monotonic
+        if nextDue > now { return }
         // A timer's body may add and cancel timers, so each is looked up by its id.
         for id in timers.filter({ $0.due <= now }).map(\.id) {
             guard let index = timers.firstIndex(where: { $0.id == id }) else { continue }
@@ -152,6 +161,7 @@ public final class EventLoop {
             }
             body()
         }
+        findNextDue()
     }
 
     // MARK: Running
@@ -172,9 +182,7 @@ public final class EventLoop {
     public func turn(limit: Int64 = Int64.max, timers runsTimers: Bool = true) {
         var wait: Int64 = busy ? 0 : limit
         busy = false
-        if wait > 0, let due = timers.map(\.due).min() {
-            wait = min(wait, max(0, due - Self.monotonic))
-        }
+        if wait > 0, nextDue != Int64.max { wait = min(wait, max(0, nextDue - Self.monotonic)) }
         let timeout = wait == Int64.max ? -1 : Int32(clamping: wait)
         let count = unsafe epoll_wait(
             epoll, events.pointer.assumingMemoryBound(to: epoll_event.self),

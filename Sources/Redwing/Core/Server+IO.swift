@@ -161,12 +161,13 @@ extension Server {
 
     func flushReplies() {
         if pendingWrites.isEmpty { return }
-        let batch = pendingWrites
-        pendingWrites.removeAll(keepingCapacity: true)
-        for client in batch {
+        // Two arrays take turns, so that a turn allocates nothing.
+        swap(&pendingWrites, &flushing)
+        for client in flushing {
             client.flags.remove(.pendingWrite)
             if client.fd >= 0 { writable(client) }
         }
+        flushing.removeAll(keepingCapacity: true)
     }
 
     /// Writes what there is. Watches for room when the socket takes no more.

@@ -42,6 +42,7 @@ public final class Server {
     var sharedInputBusy = false
     var requestLimits = RequestLimits()
     var pendingWrites: [Client] = []
+    var flushing: [Client] = []
     var pendingFree: [Client] = []
     var unprocessed: [Client] = []
     public var monitors: [Client] = []
