@@ -31,7 +31,10 @@ extension Server {
             buffer.commit(n)
             statistics.inputBytes += UInt64(n)
             client.lastInteraction = now / 1000
-            if client.flags.contains(.master) { statistics.replicationInputBytes += UInt64(n) }
+            if client.flags.contains(.master) {
+                statistics.replicationInputBytes += UInt64(n)
+                rooms.replicationRoom?.heard = true
+            }
             process(buffer, of: client, shared: shared)
             if let transport = client.transport, transport.hasPending, !client.isClosed {
                 loop.busy = true

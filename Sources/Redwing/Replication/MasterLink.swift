@@ -146,7 +146,6 @@ extension ReplicationRoom {
     /// A request of the master's was applied: it counts, and goes on byte for byte. Those of a
     /// transaction do so together, so that nobody is ever continued from its middle.
     func applied(_ client: Client, _ bytes: Bytes) {
-        heard = true
         if client.flags.contains(.multi) {
             transactionBytes.append(bytes)
             return

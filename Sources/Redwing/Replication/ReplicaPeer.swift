@@ -81,7 +81,9 @@ extension ReplicationRoom {
             server.wantsWrite(client)
         case .goOnline:
             peer.flows = true
+            let sync = peer.sync
             peer.sync = nil
+            sync?.left(client)
             server.refreshGate()
             server.wantsWrite(client)
         case .sendNewline:

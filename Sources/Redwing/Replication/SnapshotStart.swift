@@ -11,9 +11,17 @@ import Replication
 import Wing
 
 extension ReplicationRoom {
-    /// The child that runs, as the planner sees it.
+    /// What a newcomer meets: the child that runs, or a spool that is still there.
     var child: SnapshotPlanner.Child {
-        if let fullSync, fullSync.isRunning || fullSync.isJoinable {
+        if let fullSync, !fullSync.isRunning, fullSync.isJoinable {
+            return .spool(offset: fullSync.offset, joinable: true)
+        }
+        return runningChild
+    }
+
+    /// The child that runs, as the planner sees it.
+    private var runningChild: SnapshotPlanner.Child {
+        if let fullSync, fullSync.isRunning {
             switch fullSync.target {
             case .disk:
                 // Only one who still waits for its end can share what it was granted.
@@ -48,7 +56,10 @@ extension ReplicationRoom {
 
     /// Starts the snapshot that is due, if one is: each second, at an arrival, at a child's end.
     func startDueSnapshot() {
-        guard let start = planner.due(queue, child: child, syncing: syncing, at: Self.now) else { return }
+        joinSpool()
+        guard
+            let start = planner.due(queue, child: runningChild, syncing: syncing, at: Self.now)
+        else { return }
         let clients = start.replicas.compactMap { server.clients[UInt64($0)] }
         log(start.log)
         let sync = FullSync(self, target: start.target, offset: stream.end)
@@ -69,6 +80,18 @@ extension ReplicationRoom {
         for client in clients { sync.join(client) }
         sync.forked(SnapshotChild(server.persistence.child))
         sync.serve()
+    }
+
+    /// Those in the queue whose turn has come share a spool that is still whole.
+    private func joinSpool() {
+        for waiting in queue.sorted(by: { $0.since < $1.since }) {
+            let limit = planner.settings.maxConcurrent
+            guard let fullSync, fullSync.isJoinable, limit == 0 || syncing < limit else { return }
+            guard waiting.capabilities.contains(.eof), let client = server.clients[UInt64(waiting.id)]
+            else { continue }
+            fullSync.join(client)
+            fullSync.serve()
+        }
     }
 
     /// What the snapshot says of the stream; nil where the stream's db is not known: then what

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A full sync to many: slow replicas, stuck ones, late ones; how many at once; who waits where."""
+
+import random
+import time
+
+import pytest
+
+from lab.proxy import Proxy
+from lab.servers import eventually
+from lab.sync import assert_same, replicate, sync_counts, wait_link_up, wait_offsets_equal, wait_online
+
+SPOOL = {"repl-diskless-sync": "yes", "repl-diskless-sync-delay": "1"}
+
+
+def fill(client, megabytes):
+    source = random.Random(7)
+    for start in range(0, megabytes * 64, 64):
+        client.pipeline([("SET", f"big:{start + i}", source.randbytes(16384)) for i in range(64)])
+
+
+def syncs(master):
+    """The phases that INFO tells, by the replica's number."""
+    info = master.info("replication")
+    return {name: dict(part.split("=") for part in value.split(","))
+            for name, value in info.items() if name.endswith("_sync")}
+
+
+@pytest.mark.parametrize("spool", ["memory", "disk"])
+def test_slow_and_stuck_replicas_keep_nobody_waiting(farm, spool):
+    master = farm.redwing(SPOOL | {"repl-spool": spool, "repl-timeout": "5"})
+    with master.client() as client:
+        fill(client, 24)
+    slow, stuck = farm.own(Proxy(master.port)), farm.own(Proxy(master.port))
+    slow.throttle(3 << 20)
+    stuck.throttle(1 << 16)
+    fast = [farm.redwing() for _ in range(4)]
+    behind, hung = farm.redwing(), farm.redwing()
+    for replica in fast:
+        replicate(replica, master)
+    replicate(behind, slow)
+    replicate(hung, stuck)
+    eventually(lambda: len(syncs(master)) == 6, 5)
+    time.sleep(1.2)
+    stuck.silence()
+    start = time.monotonic()
+    wait_link_up(*fast, timeout=10)
+    assert time.monotonic() - start < 6
+    assert_same(master, *fast)
+    assert behind.info("replication")["master_link_status"] == "down"
+    wait_link_up(behind, timeout=30)
+    assert_same(master, behind)
+    eventually(lambda: "Disconnecting timedout replica (full sync)" in master.log(), 15)
+    stuck.throttle(None)
+    stuck.resume()
+    wait_link_up(hung, timeout=30)
+    assert_same(master, hung)
+
+
+def test_a_late_replica_joins_from_the_beginning(farm):
+    master = farm.redwing(SPOOL | {"repl-diskless-sync-delay": "0", "rdb-key-save-delay": "1000"})
+    with master.client() as client:
+        fill(client, 16)
+        first, second = farm.redwing(), farm.redwing()
+        replicate(first, master)
+        eventually(lambda: any(int(sync["bytes"]) > 8 << 20 for sync in syncs(master).values()), 20)
+        client.call("SET", "in:between", "1")
+        replicate(second, master)
+        assert_same(master, first, second)
+    assert sync_counts(master)["sync_full"] == 2
+    assert master.log().count("Background RDB transfer started") == 1
+    assert "Joining the running snapshot from its beginning" in master.log()
+
+
+def test_at_the_bound_the_slowest_is_dropped_by_name(farm):
+    master = farm.redwing(SPOOL | {"repl-spool-size": "8mb"})
+    with master.client() as client:
+        fill(client, 40)
+    slow = farm.own(Proxy(master.port))
+    slow.throttle(1 << 20)
+    fast, behind = farm.redwing(), farm.redwing()
+    replicate(fast, master)
+    replicate(behind, slow)
+    wait_link_up(fast, timeout=20)
+    assert_same(master, fast)
+    eventually(lambda: "dropping the slowest replica 127.0.0.1:%d" % behind.port in master.log(), 10)
+    slow.throttle(None)
+    wait_link_up(behind, timeout=30)
+    assert_same(master, behind)
+
+
+def test_one_slow_replica_alone_makes_the_child_wait(farm):
+    master = farm.redwing(SPOOL | {"repl-spool-size": "4mb"})
+    with master.client() as client:
+        fill(client, 24)
+    slow = farm.own(Proxy(master.port))
+    slow.throttle(8 << 20)
+    replica = farm.redwing()
+    replicate(replica, slow)
+    wait_link_up(replica, timeout=30)
+    assert_same(master, replica)
+    assert sync_counts(master)["sync_full"] == 1
+
+
+def test_so_many_at_once_and_the_rest_in_a_queue(farm):
+    master = farm.redwing(SPOOL | {"repl-max-concurrent-syncs": "1", "repl-diskless-sync-delay": "0"})
+    with master.client() as client:
+        fill(client, 8)
+    slow = farm.own(Proxy(master.port))
+    slow.throttle(4 << 20)
+    replicas = [farm.redwing() for _ in range(3)]
+    for replica in replicas:
+        replicate(replica, slow)
+        time.sleep(0.2)
+    eventually(lambda: sorted(sync["place"] for sync in syncs(master).values()
+                              if sync["phase"] == "queued") == ["1", "2"], 5)
+    wait_link_up(*replicas, timeout=40)
+    assert_same(master, *replicas)
+
+
+def test_sub_replicas_hear_of_a_master_that_lost_its_own(farm):
+    disk = {"repl-diskless-sync": "no"}
+    top, middle, bottom = farm.redwing(disk), farm.redwing(disk), farm.redwing(disk | {"repl-timeout": "2"})
+    replicate(middle, top)
+    wait_link_up(middle)
+    replicate(bottom, middle)
+    wait_link_up(bottom)
+    with top.client() as client:
+        client.call("SET", "a", "1")
+    wait_offsets_equal(top, middle, bottom)
+    top.kill()
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        assert bottom.info("replication")["master_link_status"] == "up"
+        time.sleep(0.2)
+    middle.call("REPLICAOF", "NO", "ONE")
+    middle.call("SET", "b", "2")
+    assert_same(middle, bottom)
+    assert sync_counts(middle)["sync_full"] == 1
+
+
+def test_a_silent_master_is_left_and_continued(farm):
+    master = farm.redwing({"repl-diskless-sync": "no"})
+    link = farm.own(Proxy(master.port))
+    replica = farm.redwing({"repl-timeout": "2"})
+    replicate(replica, link)
+    wait_link_up(replica)
+    master.call("CONFIG", "SET", "repl-ping-replica-period", "1")
+    link.silence()
+    eventually(lambda: "MASTER timeout: no data nor PING received..." in replica.log(), 10)
+    master.call("SET", "a", "1")
+    link.resume()
+    assert_same(master, replica)
+    assert sync_counts(master)["sync_full"] == 1
+    wait_online(master, 1)
