@@ -301,6 +301,37 @@ public struct HashTable<Keys: TableKeys> {
         _ = Self.initialize(at: header)
     }
 
+    /// Frees elements, by `free`, and segments from the directory's word `position` on, about `most`
+    /// elements; true when nothing is left but the header. Nothing else may use the table meanwhile.
+    func drain(
+        _ position: inout Int, _ heap: Heap, atMost most: Int, _ free: (Address) -> Void
+    ) -> Bool {
+        let total = 1 << Int(depth)
+        let directory = depth == 0 ? header + 8 : header.address(at: 8)
+        var freed = 0
+        while position < total {
+            if freed >= most { return false }
+            let word = directory.load(UInt64.self, at: position * 8)
+            if word == 0 { break }
+            let segment = Self.segment(word)
+            let words = Self.words(word)
+            for index in 1..<words {
+                if index + 12 < words {
+                    Self.element(segment.load(UInt64.self, at: (index + 12) * 8)).prefetch()
+                }
+                let slot = segment.load(UInt64.self, at: index * 8)
+                if slot == 0 { continue }
+                free(Self.element(slot))
+                freed += 1
+            }
+            position += 1 << Int(depth - word >> 56)
+            heap.free(segment, words * 8)
+        }
+        if depth > 0 { heap.free(directory, total * 8) }
+        _ = Self.initialize(at: header)
+        return true
+    }
+
     /// `removeAll`, then the header block that `create` made.
     public func destroy(_ heap: Heap) {
         removeAll(heap)

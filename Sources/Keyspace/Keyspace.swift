@@ -9,6 +9,8 @@ import Memory
 public final class Keyspace {
     public private(set) var heap = Heap()
     public let databases: [Database]
+    /// Values of keys that are gone, to be freed when there is time.
+    private var remains: [Remains] = []
 
     public init(databases count: Int) {
         let heap = heap
@@ -24,6 +26,7 @@ public final class Keyspace {
     public func dropAll() -> Heap {
         let old = heap
         heap = Heap()
+        remains = []
         for database in databases { database.restart(heap) }
         return old
     }
@@ -31,7 +34,31 @@ public final class Keyspace {
     /// Exchanges what two data sets hold, of as many databases each.
     public func swapContents(with other: Keyspace) {
         swap(&heap, &other.heap)
+        swap(&remains, &other.remains)
         for (mine, theirs) in zip(databases, other.databases) { mine.swapContents(with: theirs) }
+    }
+
+    /// Removes `key`; a value that takes long to free is put aside for `freeRemains`.
+    public func removeLazily(_ key: Bytes, in database: Database) -> Bool {
+        guard let entry = database.detach(key) else { return false }
+        let kind = entry.kind
+        if kind != .stringInline && kind != .stringInteger,
+            Values.freeEffort(kind, entry.container) > 64
+        {
+            remains.append(Remains(kind, entry.container, heap))
+            heap.free(entry.address, entry.size)
+        } else {
+            database.release(entry)
+        }
+        return true
+    }
+
+    /// Values that wait for `freeRemains`.
+    public var remainsCount: Int { remains.count }
+
+    /// Frees about `most` elements of what was put aside.
+    public func freeRemains(atMost most: Int) {
+        if var last = remains.popLast(), !last.free(atMost: most) { remains.append(last) }
     }
 
     /// Exchanges what two of the databases hold.

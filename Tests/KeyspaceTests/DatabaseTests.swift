@@ -154,4 +154,30 @@ import Testing
         database.setString(Bytes("again"), Bytes("x"))
         #expect(mine.count == 1)
     }
+
+    @Test(arguments: [1, 500, 100_000])
+    func whatIsRemovedLazilyIsFreedToTheLastByte(step: Int) {
+        let keyspace = Keyspace(databases: 1)
+        let database = keyspace.databases[0]
+        let empty = keyspace.heap.used
+        var set = SetValue.insert(Bytes("set"), for: Bytes("x"), in: database)
+        var sorted = SortedSet.insert(Bytes("sorted"), for: Bytes("x"), in: database)
+        for number in 0..<20_000 {
+            Bytes.with("member:\(number)") { member in
+                _ = set.add(member)
+                sorted.put(member, Double(number))
+            }
+        }
+        #expect(keyspace.removeLazily(Bytes("set"), in: database))
+        #expect(keyspace.removeLazily(Bytes("sorted"), in: database))
+        #expect(!keyspace.removeLazily(Bytes("set"), in: database))
+        #expect(keyspace.remainsCount == 2)
+        var steps = 0
+        while keyspace.remainsCount > 0 {
+            keyspace.freeRemains(atMost: step)
+            steps += 1
+        }
+        #expect(steps >= 40_000 / max(step, 1000))
+        #expect(keyspace.heap.used == empty)
+    }
 }

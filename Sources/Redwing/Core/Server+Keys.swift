@@ -64,7 +64,11 @@ extension Server {
         let copy = key.array
         Bytes.with(copy) { key in
             propagate([Bytes(verb), key], in: database)
-            remove(key, in: database)
+            if config.lazyfreeLazyExpire {
+                removeLazily(key, in: database)
+            } else {
+                remove(key, in: database)
+            }
             notify(key, in: database, .expired, "expired")
             touched(key, in: database, by: nil)
         }

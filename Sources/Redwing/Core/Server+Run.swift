@@ -71,6 +71,7 @@ extension Server {
 
     func beforeSleep() {
         expireKeysFast()
+        freeRemains()
         runUnprocessed()
         rooms.replicationRoom?.askForAcks()
         flushAOF()

@@ -60,5 +60,5 @@ extension Server {
     var trackingTotals: (keys: Int, items: Int, prefixes: Int) { (0, 0, 0) }
 
     // MARK: Lazy freeing
-    var pendingFreeObjects: Int { 0 }
+    var pendingFreeObjects: Int { keyspace.remainsCount }
 }

@@ -60,7 +60,11 @@ extension Server {
         Bytes.with(key) { key in
             let verb: StaticString = config.lazyfreeLazyEviction ? "UNLINK" : "DEL"
             propagate([Bytes(verb), key], in: database)
-            remove(key, in: database)
+            if config.lazyfreeLazyEviction {
+                removeLazily(key, in: database)
+            } else {
+                remove(key, in: database)
+            }
             statistics.evicted += 1
             notify(key, in: database, .evicted, "evicted")
             touched(key, in: database, by: nil)
