@@ -67,7 +67,9 @@ static int call_command(lua_State *lua, int raises) {
         return refuse(lua, raises, "Please specify at least one argument for redis.call()");
     }
     luaL_checkstack(lua, 12, "too many arguments");
-    struct redwing_lua_word *words = lua_newuserdata(lua, (size_t)count * sizeof *words);
+    struct redwing_lua_word few[16];
+    struct redwing_lua_word *words = few;
+    if (count > 16) words = lua_newuserdata(lua, (size_t)count * sizeof *words);
     for (int i = 1; i <= count; i++) {
         if (lua_type(lua, i) == LUA_TNUMBER) {
             char text[64];

@@ -101,11 +101,12 @@ private func hostCall(
     _ reply: UnsafeMutablePointer<redwing_lua_word>?, _ sort: UnsafeMutablePointer<Int32>?
 ) -> Int32 {
     guard let room = unsafe host(context) else { return 1 }
-    room.client.arguments.removeAll()
+    let client = room.client
+    client.arguments.removeAll()
     let places = unsafe UnsafeBufferPointer(start: words, count: count)
     for i in 0..<count {
         let place = unsafe places[i]
-        room.client.arguments.append(unsafe bytes(place.start, place.count))
+        client.arguments.append(unsafe bytes(place.start, place.count))
     }
     let text: Bytes
     var code: Int32 = 0
@@ -117,7 +118,7 @@ private func hostCall(
         text = bytes
         code = 1
     }
-    room.client.arguments.removeAll()
+    client.arguments.removeAll()
     unsafe reply?.pointee = unsafe redwing_lua_word(
         start: text.buffer.baseAddress?.assumingMemoryBound(to: CChar.self), count: text.count)
     return code

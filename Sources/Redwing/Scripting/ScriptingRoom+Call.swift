@@ -10,6 +10,8 @@ import RESP
 extension ScriptingRoom {
     func perform() -> ScriptEngine.Outcome {
         guard let run else { return refuse("No script runs") }
+        let server = self.server
+        let client = self.client
         guard let command = server.commands.find(client[0]) else {
             return refuse("Unknown Redis command called from Lua script")
         }
@@ -19,15 +21,18 @@ extension ScriptingRoom {
         if command.flags.contains(.noscript) {
             return refuse("This Redis command is not allowed from scripts")
         }
-        if let text = accessRefusal(run, command) { return refuse(text) }
-        if command.flags.contains(.write), let text = writeRefusal(run) { return refuse(text) }
+        if server.gateClosed {
+            if let text = accessRefusal(run, command) { return refuse(text) }
+            if command.flags.contains(.write), let text = writeRefusal(run) { return refuse(text) }
+        }
+        if run.wasRandom, !run.effects, command.flags.contains(.write) { return refuse(Self.tooLate) }
         if run.outOfMemory, !run.hasWritten, !server.isReplica, !server.loading,
             command.flags.contains(.denyoom)
         {
             return refuse("-OOM command not allowed when used memory > 'maxmemory'.\r\n")
         }
-        if command.flags.contains(.random) { self.run?.wasRandom = true }
-        if command.flags.contains(.write) { self.run?.hasWritten = true }
+        if command.flags.contains(.random) { run.wasRandom = true }
+        if command.flags.contains(.write) { run.hasWritten = true }
 
         client.reply.out.removeAll(keeping: 1 << 20)
         client.command = command
@@ -42,6 +47,9 @@ extension ScriptingRoom {
         return .reply(client.reply.out.bytes, sort: sort)
     }
 
+    private static let tooLate =
+        "Write commands not allowed after non deterministic commands. Call redis.replicate_commands() at the start of your script in order to switch to single commands replication mode."
+
     private func accessRefusal(_ run: ScriptRun, _ command: Command) -> String? {
         guard server.hasAccessRules, let text = server.accessRefusal(client, command) else {
             return nil
@@ -53,10 +61,6 @@ extension ScriptingRoom {
 
     /// The texts are whole replies, as Redis puts them into its message.
     private func writeRefusal(_ run: ScriptRun) -> String? {
-        if run.wasRandom, !run.effects {
-            return
-                "Write commands not allowed after non deterministic commands. Call redis.replicate_commands() at the start of your script in order to switch to single commands replication mode."
-        }
         if run.caller.flags.contains(.master) || server.loading { return nil }
         if server.isReadOnlyReplica {
             return "-READONLY You can't write against a read only replica.\r\n"

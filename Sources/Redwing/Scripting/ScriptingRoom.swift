@@ -7,8 +7,8 @@ import Keyspace
 import Memory
 import RESP
 
-/// The script that runs now.
-struct ScriptRun {
+/// The script that runs now. A class, so that asking it for a flag copies no references.
+final class ScriptRun {
     let caller: Client
     let sha: String
     /// Monotonic ms.
@@ -28,10 +28,21 @@ struct ScriptRun {
     /// It took longer than lua-time-limit: others are served meanwhile.
     var timedOut = false
     var killed = false
+
+    init(
+        caller: Client, sha: String, startedAt: Int64, now: Int64, effects: Bool, outOfMemory: Bool
+    ) {
+        self.caller = caller
+        self.sha = sha
+        self.startedAt = startedAt
+        self.now = now
+        self.effects = effects
+        self.outOfMemory = outOfMemory
+    }
 }
 
 final class ScriptingRoom: ScriptHost {
-    unowned let server: Server
+    let server: Server
     /// The client that a script's commands run as.
     let client: Client
     var engine: ScriptEngine?
@@ -118,7 +129,7 @@ final class ScriptingRoom: ScriptHost {
     func replicateEffects() -> Bool {
         guard let run, !run.hasWritten else { return false }
         if !run.effects {
-            self.run?.effects = true
+            run.effects = true
             server.beginGroup()
         }
         return true
@@ -127,8 +138,8 @@ final class ScriptingRoom: ScriptHost {
     func setTargets(_ targets: Int?) -> Bool {
         guard let run, run.effects else { return false }
         if let targets {
-            self.run?.toAOF = targets & 1 != 0
-            self.run?.toReplicas = targets & 2 != 0
+            run.toAOF = targets & 1 != 0
+            run.toReplicas = targets & 2 != 0
         }
         return true
     }
@@ -142,13 +153,13 @@ final class ScriptingRoom: ScriptHost {
             Log.warning(
                 "Lua slow script detected: still in execution after \(elapsed) milliseconds. You can try killing the script using the SCRIPT KILL command. Script SHA1 is: \(run.sha)"
             )
-            self.run?.timedOut = true
+            run.timedOut = true
             run.caller.flags.insert(.protected)
             server.refreshGate()
         }
         server.serveWhileBusy()
         if server.isShuttingDown { return true }
-        guard self.run?.killed == true else { return false }
+        guard run.killed else { return false }
         Log.warning("Lua script killed by user with SCRIPT KILL.")
         return true
     }
