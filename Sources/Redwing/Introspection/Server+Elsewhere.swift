@@ -3,6 +3,7 @@
 // What INFO and MEMORY ask of other rooms. Each line goes to its room when that room has an answer.
 
 import Configuration
+import Keyspace
 import Memory
 import Replication
 
