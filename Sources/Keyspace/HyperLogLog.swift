@@ -93,15 +93,15 @@ public struct HyperLogLog {
 
     // MARK: Dense
 
-    private static func dense(_ bytes: UnsafeBufferPointer<UInt8>, _ register: Int) -> UInt8 {
+    private static func dense(_ bytes: Bytes, _ register: Int) -> UInt8 {
         let at = headerSize + register * 6 / 8
         let shift = UInt16(register * 6 & 7)
-        let high = unsafe at + 1 < bytes.count ? UInt16(bytes[at + 1]) << 8 : 0
-        return UInt8(truncatingIfNeeded: unsafe (UInt16(bytes[at]) | high) >> shift) & 63
+        let high = at + 1 < bytes.count ? UInt16(bytes[at + 1]) << 8 : 0
+        return UInt8(truncatingIfNeeded: (UInt16(bytes[at]) | high) >> shift) & 63
     }
 
     private mutating func raiseDense(_ register: Int, _ value: UInt8) -> Bool {
-        let old = unsafe bytes.withUnsafeBufferPointer { unsafe Self.dense($0, register) }
+        let old = Bytes.with(bytes) { Self.dense($0, register) }
         if value <= old { return false }
         setDense(register, value)
         return true
@@ -121,8 +121,8 @@ public struct HyperLogLog {
     /// All registers; nil when the bytes are corrupt.
     public func values() -> [UInt8]? {
         if !isSparse {
-            return unsafe bytes.withUnsafeBufferPointer { buffer in
-                (0..<Self.registers).map { unsafe Self.dense(buffer, $0) }
+            return Bytes.with(bytes) { view in
+                (0..<Self.registers).map { Self.dense(view, $0) }
             }
         }
         var values: [UInt8] = []
