@@ -153,3 +153,22 @@ def test_a_silent_master_is_left_and_continued(farm):
     assert_same(master, replica)
     assert sync_counts(master)["sync_full"] == 1
     wait_online(master, 1)
+
+
+def test_without_a_spool_the_pipe_goes_to_all_in_step(farm):
+    master = farm.redwing(SPOOL | {"repl-spool": "no", "repl-timeout": "3"})
+    with master.client() as client:
+        fill(client, 16)
+    slow, stuck = farm.own(Proxy(master.port)), farm.own(Proxy(master.port))
+    slow.throttle(8 << 20)
+    replicas = [farm.redwing(), farm.redis(), farm.redwing({"repl-diskless-load": "swapdb"})]
+    replicate(replicas[0], slow)
+    replicate(replicas[1], master)
+    replicate(replicas[2], stuck)
+    eventually(lambda: len(syncs(master)) == 3, 5)
+    stuck.silence()
+    wait_link_up(*replicas[:2], timeout=30)
+    assert_same(master, *replicas[:2])
+    stuck.resume()
+    wait_link_up(replicas[2], timeout=30)
+    assert_same(master, *replicas)

@@ -35,6 +35,7 @@ FENCE = [
     "Sources/Redwing/Net/",
     "Sources/Redwing/Persistence/",
     "Sources/Redwing/Process/",
+    "Sources/Redwing/Replication/TransferCalls.swift",
     "Sources/Redwing/Scripting/",
     "Sources/Redwing/TLS/",
     "Sources/Replication/StreamBuffer.swift",

@@ -156,13 +156,13 @@ final class FullSync {
         }
         let left = size.map { Int(min(UInt64(limit), $0 - peer.fileOffset)) } ?? limit
         if client.transport != nil { return copy(to: client, peer, limit: left) }
-        let n = unsafe wing_transfer_send(client.fd, file, &peer.fileOffset, left)
+        let n = TransferCalls.send(client.fd, file, &peer.fileOffset, left)
         if n > 0 { return .sent(n) }
         if n == 0 { return .full }
         if n == Int(WING_E_END) {
             return size == nil ? .nothingYet : .failed("the snapshot is shorter than announced")
         }
-        return .failed(unsafe String(cString: wing_strerror(Int32(n))))
+        return .failed(TransferCalls.reason(Int32(n)))
     }
 
     private func sendMark(_ client: Client, _ peer: ReplicaPeer) -> SendStep {
@@ -183,11 +183,10 @@ final class FullSync {
     /// Where the kernel can't encrypt, the bytes pass through us.
     private func copy(to client: Client, _ peer: ReplicaPeer, limit: Int) -> SendStep {
         let buffer = ByteBuffer(capacity: 64 << 10)
-        let place = buffer.reserve(64 << 10)
-        let n = unsafe pread(file, place.pointer, min(limit, 64 << 10), off_t(peer.fileOffset))
+        let n = TransferCalls.read(file, buffer, min(limit, 64 << 10), at: peer.fileOffset)
         if n < 0 { return .failed(SystemError.last("pread").reason) }
         if n == 0 { return size == nil ? .nothingYet : .failed("the snapshot is shorter than announced") }
-        switch client.transport?.write(Bytes(start: place, count: n)) ?? .failed(EBADF) {
+        switch client.transport?.write(buffer.bytes) ?? .failed(EBADF) {
         case .bytes(let n):
             peer.fileOffset += UInt64(n)
             return .sent(n)
@@ -225,7 +224,7 @@ final class FullSync {
         }
         guard let slowest = places.min(by: { $0.1 < $1.1 }), let fastest = places.max(by: { $0.1 < $1.1 })
         else { return }
-        let written = Self.fileSize(file)
+        let written = TransferCalls.size(file)
         if written > limit / 2, slowest.1 > punched + (16 << 20) {
             let length = (slowest.1 - punched) & ~4095
             if redwing_spool_punch(file, Int64(punched), Int64(length)) == 0 {
@@ -246,11 +245,6 @@ final class FullSync {
             childIsPaused = false
             child?.resume()
         }
-    }
-
-    static func fileSize(_ fd: Int32) -> UInt64 {
-        var status = stat()
-        return unsafe fstat(fd, &status) == 0 ? UInt64(status.st_size) : 0
     }
 
     /// An unlinked file: in memory, or in the data directory.

@@ -52,7 +52,7 @@ extension ReplicationRoom {
     func parseFromSocket(_ size: ReplicaLink.Transfer.Size) {
         guard let connection else { return }
         let fd = connection.lend()
-        SystemCalls.setBlocking(fd, timeoutSeconds: server.config.replTimeout)
+        TransferCalls.setBlocking(fd, timeoutSeconds: server.config.replTimeout)
         Log.notice("MASTER <-> REPLICA sync: Loading DB in memory")
         let total = UInt64(size.total ?? 0)
         let mark: [UInt8]
@@ -129,7 +129,7 @@ extension ReplicationRoom {
     func removeSyncFile() {
         rdbIsFromSync = false
         let path = server.config.dbfilename
-        server.jobs.submit { unsafe _ = unlink(path) }
+        server.jobs.submit { TransferCalls.remove(path) }
     }
 
     // MARK: The guard against an empty master

@@ -18,12 +18,11 @@ final class MasterConnection: EventHandler {
     }
 
     /// A snapshot that is received into a file.
-    @safe
     private final class Body {
         let file: Int32
         let path: String
         let size: ReplicaLink.Transfer.Size
-        let receiver: OpaquePointer?
+        let receiver = SocketReceiver()
         var offset: UInt64 = 0
         var written: UInt64 = 0
 
@@ -31,16 +30,12 @@ final class MasterConnection: EventHandler {
             self.file = file
             self.path = path
             self.size = size
-            unsafe receiver = wing_transfer_receiver_create()
         }
 
         /// A second way to the file, whatever its name is at the moment.
         var link: String { "/proc/self/fd/\(file)" }
 
-        deinit {
-            unsafe wing_transfer_receiver_free(receiver)
-            SystemCalls.close(file)
-        }
+        deinit { SystemCalls.close(file) }
     }
 
     unowned let room: ReplicationRoom
@@ -125,19 +120,14 @@ final class MasterConnection: EventHandler {
     private func readLines() {
         while fd >= 0, case .lines = phase {
             let buffer = ByteBuffer(capacity: 1024)
-            var place = buffer.reserve(1024)
-            var n = unsafe recv(fd, place.pointer, 1024, Int32(MSG_PEEK))
-            if n == 1024 {
-                place = buffer.reserve(Self.longestLine)
-                n = unsafe recv(fd, place.pointer, Self.longestLine, Int32(MSG_PEEK))
-            }
+            var n = TransferCalls.peek(fd, buffer, 1024)
+            if n == 1024 { n = TransferCalls.peek(fd, buffer, Self.longestLine) }
             if n == 0 { return lost("connection closed by the master") }
             if n < 0 {
                 let code = errno
                 if code == EAGAIN || code == EINTR { return }
                 return lost(SystemError(call: "recv", code: code).reason)
             }
-            buffer.commit(n)
             let bytes = buffer.bytes
             guard let end = bytes.firstIndex(of: 0x0A) else {
                 // Half a line: wait for the rest, but not for ever for a line that never ends.
@@ -152,7 +142,7 @@ final class MasterConnection: EventHandler {
                 return
             }
             lineSince = nil
-            unsafe _ = recv(fd, place.pointer, end + 1, 0)
+            TransferCalls.take(fd, end + 1)
             var line = bytes[0..<end]
             if end > 0, line[end - 1] == 0x0D { line = line[0..<(end - 1)] }
             let text = line.string
@@ -213,7 +203,7 @@ final class MasterConnection: EventHandler {
 
     func receiveBody(_ size: ReplicaLink.Transfer.Size) {
         let path = "temp-\(server.now / 1000).\(getpid()).rdb"
-        let file = unsafe Glibc.open(path, O_CREAT | O_RDWR | O_EXCL | O_CLOEXEC, 0o644)
+        let file = TransferCalls.create(path)
         if file < 0 {
             let reason = SystemError.last("open").reason
             let text = "Opening the temp file needed for MASTER <-> REPLICA synchronization: \(reason)"
@@ -227,7 +217,7 @@ final class MasterConnection: EventHandler {
 
     func abandonBody() {
         if case .body(let body) = phase {
-            unsafe _ = unlink(body.path)
+            TransferCalls.remove(body.path)
             phase = .lines
         }
         dropReceived()
@@ -237,8 +227,7 @@ final class MasterConnection: EventHandler {
         var budget = Self.turnLimit
         while budget > 0 {
             let left = body.size.total.map { Int($0 - Int64(body.offset)) } ?? Int.max
-            let n = unsafe wing_transfer_receive(
-                body.receiver, fd, body.file, &body.offset, min(left, 1 << 20))
+            let n = body.receiver.receive(fd, into: body.file, &body.offset, min(left, 1 << 20))
             if n == 0 { return }
             if n < 0 { return bodyFailed(body, Int32(n)) }
             budget -= n
@@ -262,10 +251,8 @@ final class MasterConnection: EventHandler {
             let count = EOFMark.size
             guard body.offset >= UInt64(count) else { return false }
             let buffer = ByteBuffer(capacity: count)
-            let n = unsafe pread(
-                body.file, buffer.reserve(count).pointer, count, off_t(body.offset) - off_t(count))
+            let n = TransferCalls.read(body.file, buffer, count, at: body.offset - UInt64(count))
             guard n == count else { return false }
-            buffer.commit(n)
             guard buffer.bytes.array == Array(mark.utf8) else { return false }
             return ftruncate(body.file, off_t(body.offset) - off_t(count)) == 0
         }
@@ -273,7 +260,7 @@ final class MasterConnection: EventHandler {
 
     private func bodyFailed(_ body: Body, _ code: Int32) {
         if code == WING_E_END { return lost("connection closed by the master") }
-        let reason = unsafe String(cString: wing_strerror(code))
+        let reason = TransferCalls.reason(code)
         if code == -ENOSPC || code == -EIO || code == -EDQUOT {
             let text =
                 "Write error or short write writing to the DB dump file needed for MASTER <-> REPLICA "
@@ -308,19 +295,19 @@ final class MasterConnection: EventHandler {
                 let reason = SystemError.last("fsync").reason
                 Log.warning(
                     "Failed trying to sync the temp DB to disk in MASTER <-> REPLICA synchronization: \(reason)")
-                unsafe _ = unlink(body.path)
-            } else if unsafe rename(body.path, target) != 0 {
+                TransferCalls.remove(body.path)
+            } else if !TransferCalls.move(body.path, to: target) {
                 let reason = SystemError.last("rename").reason
                 Log.warning(
                     "Failed trying to rename the temp DB into \(target) in MASTER <-> REPLICA synchronization: \(reason)")
-                unsafe _ = unlink(body.path)
+                TransferCalls.remove(body.path)
             }
         }
     }
 
     /// The received file is of no use.
     private func dropReceived() {
-        if let body = received { unsafe _ = unlink(body.path) }
+        if let body = received { TransferCalls.remove(body.path) }
         received = nil
     }
 }
@@ -337,28 +324,5 @@ extension Bytes {
     fileprivate func firstIndex(of byte: UInt8) -> Int? {
         for i in 0..<count where self[i] == byte { return i }
         return nil
-    }
-}
-
-extension SystemCalls {
-    static func sleep(microseconds: UInt32) { usleep(microseconds) }
-
-    static func waitWritable(_ fd: Int32, milliseconds: Int32) {
-        var entry = pollfd(fd: fd, events: Int16(POLLOUT), revents: 0)
-        unsafe _ = poll(&entry, 1, milliseconds)
-    }
-
-    static func waitReadable(_ fd: Int32, milliseconds: Int32) {
-        var entry = pollfd(fd: fd, events: Int16(POLLIN), revents: 0)
-        unsafe _ = poll(&entry, 1, milliseconds)
-    }
-
-    /// For a thread that may wait: reads block, but for `timeoutSeconds` at most.
-    static func setBlocking(_ fd: Int32, timeoutSeconds: Int) {
-        let flags = fcntl(fd, F_GETFL)
-        if flags >= 0 { _ = fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) }
-        var limit = timeval(tv_sec: timeoutSeconds, tv_usec: 0)
-        unsafe _ = setsockopt(
-            fd, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     }
 }

@@ -167,7 +167,7 @@ extension ReplicationRoom {
                 guard let peer = client.attachments.replica, peer.cursor != nil else { continue }
                 server.writable(client)
             }
-            SystemCalls.sleep(microseconds: 500)
+            TransferCalls.sleep(microseconds: 500)
         }
     }
 

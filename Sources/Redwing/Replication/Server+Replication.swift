@@ -177,7 +177,7 @@ extension ReplicationRoom {
             while Self.now < limit, !client.isClosed, let cursor = peer.cursor,
                 stream.pending(cursor) > 0 || !client.reply.out.isEmpty
             {
-                SystemCalls.waitWritable(client.fd, milliseconds: 50)
+                TransferCalls.waitWritable(client.fd, milliseconds: 50)
                 server.writable(client)
             }
         }
@@ -189,7 +189,7 @@ extension ReplicationRoom {
         for client in waiting where !client.isClosed && client.transport == nil {
             var isOpen = true
             while isOpen && Self.now < grace {
-                SystemCalls.waitReadable(client.fd, milliseconds: 20)
+                TransferCalls.waitReadable(client.fd, milliseconds: 20)
                 switch SystemCalls.read(client.fd, into: sink.reserve(4096), 4096) {
                 case .bytes, .wouldBlock: break
                 case .end, .failed: isOpen = false

@@ -9,11 +9,10 @@ import RESP
 import Replication
 import Wing
 
-@safe
 final class SnapshotFan: EventHandler {
     unowned let sync: FullSync
     private let pipe: Int32
-    private let fan: OpaquePointer?
+    private let fan: PipeFan
     private var sinks: [(client: Client, index: Int32, sent: UInt64)] = []
     private var childHasEnded = false
     private var isDone = false
@@ -23,10 +22,10 @@ final class SnapshotFan: EventHandler {
     init(_ sync: FullSync, pipe: Int32) {
         self.sync = sync
         self.pipe = pipe
-        unsafe fan = wing_transfer_fan_create(pipe)
+        fan = PipeFan(pipe)
         super.init()
         for client in sync.members {
-            let index = unsafe wing_transfer_fan_add(fan, client.fd)
+            let index = fan.add(client.fd)
             if index < 0 {
                 sync.room.server.freeSoon(client)
             } else {
@@ -37,11 +36,9 @@ final class SnapshotFan: EventHandler {
         try? sync.room.server.loop.watch(pipe, .read, self)
     }
 
-    deinit { unsafe wing_transfer_fan_free(fan) }
-
     func remove(_ client: Client) {
         guard let sink = sinks.first(where: { $0.client === client }) else { return }
-        unsafe _ = wing_transfer_fan_remove(fan, Int(sink.index))
+        fan.remove(sink.index)
         sinks.removeAll { $0.client === client }
         step()
     }
@@ -67,7 +64,7 @@ final class SnapshotFan: EventHandler {
         if isDone { return }
         // The line and the preamble go first.
         if sinks.contains(where: { !$0.client.reply.out.isEmpty }) { return }
-        let n = unsafe wing_transfer_fan_step(fan, Self.turnLimit)
+        let n = fan.step(Self.turnLimit)
         report()
         if isDone { return }
         if n == Int(WING_E_END) {
@@ -81,10 +78,9 @@ final class SnapshotFan: EventHandler {
     /// Watches what can move next: the pipe, or the sockets that are behind.
     private func arm() {
         let loop = sync.room.server.loop
-        let wantsSource = unsafe wing_transfer_fan_wants_source(fan) != 0
-        loop.setInterest(pipe, wantsSource ? .read : [])
+        loop.setInterest(pipe, fan.wantsSource ? .read : [])
         for sink in sinks {
-            let pending = unsafe wing_transfer_fan_sink(fan, Int(sink.index))?.pointee.pending ?? 0
+            let pending = fan.sink(sink.index)?.pending ?? 0
             loop.setInterest(sink.client.fd, pending > 0 ? [.read, .write] : .read)
         }
     }
@@ -92,15 +88,15 @@ final class SnapshotFan: EventHandler {
     /// Tells the sessions what has gone, and drops whom an error has ended.
     private func report() {
         for i in sinks.indices.reversed() where i < sinks.count {
-            guard let state = unsafe wing_transfer_fan_sink(fan, Int(sinks[i].index)) else { continue }
+            guard let state = fan.sink(sinks[i].index) else { continue }
             let client = sinks[i].client
-            if unsafe state.pointee.error != 0 {
-                let reason = unsafe String(cString: wing_strerror(state.pointee.error))
+            if state.error != 0 {
+                let reason = TransferCalls.reason(state.error)
                 Log.warning("Diskless rdb transfer, write error sending DB to replica: \(reason)")
                 sync.room.server.freeSoon(client)
                 continue
             }
-            let sent = unsafe state.pointee.sent
+            let sent = state.sent
             guard sent > sinks[i].sent, let peer = client.attachments.replica else { continue }
             let count = sent - sinks[i].sent
             sinks[i].sent = sent

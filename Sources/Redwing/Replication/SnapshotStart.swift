@@ -129,13 +129,14 @@ extension ReplicationRoom {
             }
             return forkWriter(sync, to: sync.file, position)
         case .socket:
-            var ends: [Int32] = [-1, -1]
-            let code = unsafe redwing_pipe(&ends, 1 << 20)
-            if code < 0 { return SystemError(call: "pipe2", code: -code).reason }
-            let reason = forkWriter(sync, to: ends[1], position)
-            SystemCalls.close(ends[1])
-            if reason == nil { sync.pipe = ends[0] } else { SystemCalls.close(ends[0]) }
-            return reason
+            switch TransferCalls.pipe(size: 1 << 20) {
+            case .failure(let error): return error.reason
+            case .success(let (reading, writing)):
+                let reason = forkWriter(sync, to: writing, position)
+                SystemCalls.close(writing)
+                if reason == nil { sync.pipe = reading } else { SystemCalls.close(reading) }
+                return reason
+            }
         }
     }
 
@@ -171,7 +172,7 @@ extension ReplicationRoom {
         } else {
             Log.warning("Background transfer error")
         }
-        let size = sync.target == .spool ? FullSync.fileSize(sync.file) : 0
+        let size = sync.target == .spool ? TransferCalls.size(sync.file) : 0
         sync.ended(size: end.succeeded ? size : nil)
         startDueSnapshot()
     }
@@ -180,10 +181,10 @@ extension ReplicationRoom {
     private func fileEnded(_ sync: FullSync, ok: Bool) {
         var size: UInt64?
         if ok {
-            let fd = unsafe open(server.config.dbfilename, O_RDONLY | O_CLOEXEC)
+            let fd = TransferCalls.openToRead(server.config.dbfilename)
             if fd >= 0 {
                 sync.file = fd
-                size = FullSync.fileSize(fd)
+                size = TransferCalls.size(fd)
                 rdbIsFromSync = true
             } else {
                 let reason = SystemError.last("open").reason
