@@ -1,69 +1,22 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The append only file: what is acknowledged is there after a crash, rewrites lose nothing, damaged
-files are treated as Redis treats them, stock Redis reads ours and we read its, and a restart from it is
-continued by a partial resync."""
+files are treated as Redis treats them, stock Redis reads ours and we read its."""
 
 import os
-import random
 import resource
 import shutil
 import signal
-import subprocess
 import threading
 import time
 
 import pytest
 
+from aof import AOF, Appender, check, content, fill, path
 from lab.resp import Client, ReplyError
 from lab.servers import NotReady, eventually
-from lab.sync import (assert_same, digest, replicate, sync_counts, wait_link_up,
-                      wait_offsets_equal)
+from lab.sync import assert_same, digest, replicate, wait_link_up
 
-AOF = {"appendonly": "yes"}
 TRUNCATED = "Unexpected end of file reading the append only file. You can: 1) Make a backup"
-
-
-def path(server):
-    return os.path.join(server.directory, "appendonly.aof")
-
-
-def content(server):
-    with open(path(server), "rb") as file:
-        return file.read()
-
-
-def check(server):
-    """Debian's redis-check-aof finds nothing wrong."""
-    done = subprocess.run(["redis-check-aof", path(server)], capture_output=True, text=True)
-    assert done.returncode == 0 and "is valid" in done.stdout, done.stdout + done.stderr
-
-
-def fill(client, n=300, seed=1):
-    """Collections of every size, in two databases, some with an expiry."""
-    source = random.Random(seed)
-    requests = []
-    for database in (0, 5):
-        requests.append(("SELECT", database))
-        for i in range(n):
-            kind = source.randrange(4)
-            key = f"{'lshz'[kind]}:{source.randrange(n)}"
-            value = source.randbytes(source.randrange(1, 80))
-            if kind == 0:
-                requests.append(("RPUSH", key, value, i))
-            elif kind == 1:
-                requests.append(("SADD", key, value, i))
-            elif kind == 2:
-                requests.append(("HSET", key, f"f{i % 40}", value))
-            else:
-                requests.append(("ZADD", key, repr(source.random() * 1000), f"m{i % 60}"))
-        requests.append(("RPUSH", "big", *[f"element {i}" for i in range(3000)]))
-        requests.append(("MULTI",))
-        requests.append(("SADD", "in", seed))
-        requests.append(("RPUSH", "transaction", seed))
-        requests.append(("EXEC",))
-    requests.append(("SELECT", 0))
-    for request, reply in zip(requests, client.pipeline(requests)):
-        assert not isinstance(reply, ReplyError), (request, reply)
 
 
 def fails_to_start(server):
@@ -73,34 +26,6 @@ def fails_to_start(server):
     assert server.process.wait(20) == 1, server.log_tail()
     assert content(server) == before
     return server.log()
-
-
-class Appender:
-    """Appends 0, 1, 2, … to the list `log`; knows how many were acknowledged, and when."""
-
-    def __init__(self, server):
-        self.server, self.acknowledged = server, [(time.monotonic(), 0)]
-        self.going = True
-        self.thread = threading.Thread(target=self._run, daemon=True)
-        self.thread.start()
-
-    def _run(self):
-        try:
-            with Client(self.server.port) as client:
-                n = 0
-                while self.going:
-                    client.call("RPUSH", "log", n)
-                    n += 1
-                    self.acknowledged.append((time.monotonic(), n))
-        except OSError:
-            pass
-
-    def stop(self):
-        self.going = False
-        self.thread.join(10)
-
-    def count(self, before=None):
-        return max((n for at, n in self.acknowledged if before is None or at <= before), default=0)
 
 
 # What is acknowledged is there
@@ -284,132 +209,6 @@ def test_a_damaged_file_is_refused_and_stays(farm, damage):
     assert expected.get(damage, "Bad file format reading the append only file") in log
     if damage == "star":
         assert f"at byte {start}" in log
-
-
-# Restarts are continued by a partial resync
-
-
-@pytest.fixture
-def couple(farm):
-    """A master and its replica, both with an AOF, in sync; no RDB is ever saved."""
-    options = {**AOF, "repl-diskless-sync-delay": 0, "repl-ping-replica-period": 1}
-    master, replica = farm.redwing(options), farm.redwing(options)
-    replicate(replica, master)
-    replica.options["replicaof"] = ("127.0.0.1", master.port)
-    wait_link_up(replica)
-    eventually(lambda: replica.info("persistence")["aof_rewrites"] != "0")
-    with master.client() as client:
-        fill(client)
-        for i in range(20):
-            client.call("PUBLISH", "channel", i)
-        client.call("SELECT", 3)
-        client.call("RPUSH", "l", 1)
-    wait_offsets_equal(master, replica)
-    # Behind the write that waits for an fsync.
-    time.sleep(1.2)
-    return master, replica
-
-
-def whole(server):
-    """Nothing waits to be written."""
-    eventually(lambda: server.info("persistence")["aof_buffer_length"] == "0")
-
-
-@pytest.mark.parametrize("crash", [False, True], ids=["sigterm", "sigkill"])
-@pytest.mark.parametrize("rewrite", [False, True], ids=["tail", "rewritten"])
-def test_a_replica_is_continued(couple, crash, rewrite):
-    master, replica = couple
-    if rewrite:
-        replica.call("BGREWRITEAOF")
-        eventually(lambda: replica.info("persistence")["aof_rewrites"] == "2")
-    whole(replica)
-    full = sync_counts(master)["sync_full"]
-    replica.kill() if crash else replica.stop()
-    with master.client() as client:
-        client.call("SELECT", 3)
-        client.call("RPUSH", "l", 2)
-        fill(client, seed=9)
-    replica.start()
-    assert_same(master, replica)
-    assert sync_counts(master)["sync_full"] == full
-    assert replica.call("DEBUG", "DIGEST") == master.call("DEBUG", "DIGEST")
-
-
-@pytest.mark.parametrize("crash", [False, True], ids=["sigterm", "sigkill"])
-@pytest.mark.parametrize("preamble", ["yes", "no"])
-def test_a_master_goes_on_with_its_replicas(couple, crash, preamble):
-    master, replica = couple
-    master.call("CONFIG", "SET", "aof-use-rdb-preamble", preamble)
-    master.options["aof-use-rdb-preamble"] = preamble
-    master.call("BGREWRITEAOF")
-    eventually(lambda: master.info("persistence")["aof_rewrites"] == "1")
-    with master.client() as client:
-        client.call("SELECT", 7)
-        client.call("RPUSH", "l", 1)
-        client.call("PUBLISH", "channel", "last")
-    wait_offsets_equal(master, replica)
-    whole(master)
-    expected = digest(master)
-    master.kill() if crash else master.stop()
-    master.start()
-    assert digest(master) == expected
-    wait_link_up(replica)
-    assert sync_counts(master)["sync_full"] == 0, master.log_tail()
-    fill(master.client(), seed=4)
-    assert_same(master, replica)
-    # And once more: the file's position goes on under the new id.
-    whole(master)
-    master.kill()
-    master.start()
-    wait_link_up(replica)
-    assert_same(master, replica)
-    assert sync_counts(master)["sync_full"] == 0, master.log_tail()
-
-
-def test_kills_under_load_never_end_in_a_difference(couple):
-    master, replica = couple
-    for turn in range(4):
-        appender = Appender(master)
-        time.sleep(0.3 + 0.2 * turn)
-        victim = (master, replica)[turn % 2]
-        victim.kill()
-        appender.stop() if victim is master else None
-        victim.start()
-        appender.stop()
-        assert_same(master, replica)
-
-
-def test_a_torn_batch_takes_a_replica_back_to_where_it_was(couple):
-    master, replica = couple
-    whole(replica)
-    full = sync_counts(master)["sync_full"]
-    replica.kill()
-    data = content(replica)
-    # In the middle of the last batch that has a command: its record and what follows go.
-    place = data.rindex(b"RPUSH")
-    os.truncate(path(replica), place + 3)
-    replica.start()
-    assert_same(master, replica)
-    assert sync_counts(master)["sync_full"] == full
-    assert "!!! Truncating the AOF at offset" in replica.log()
-
-
-def test_what_another_server_appended_is_kept_and_ends_the_position(couple):
-    master, replica = couple
-    whole(master)
-    master.kill()
-    with open(path(master), "ab") as file:
-        file.write(b"*3\r\n$5\r\nRPUSH\r\n$7\r\nforeign\r\n$1\r\n1\r\n")
-    master.start()
-    assert any(master.call("EXISTS", "foreign") or client_exists(master, n) for n in range(16))
-    assert_same(master, replica)
-    assert sync_counts(master)["sync_full"] == 1
-
-
-def client_exists(server, database):
-    with server.client() as client:
-        client.call("SELECT", database)
-        return client.call("EXISTS", "foreign")
 
 
 # Disk full
@@ -602,27 +401,6 @@ def test_nonsense_in_place_of_a_file(farm):
     assert "Can't open the append-only file" in server.log()
 
 
-def test_a_crash_behind_a_full_sync_keeps_old_data_with_the_old_position(farm):
-    """Until the new file is made, the old one must not claim the new master's position."""
-    options = {**AOF, "repl-diskless-sync-delay": 0}
-    one, two, replica = farm.redwing(), farm.redwing(), farm.redwing(options)
-    fill(one.client())
-    fill(two.client(), seed=2)
-    replicate(replica, one)
-    replica.options["replicaof"] = ("127.0.0.1", two.port)
-    assert_same(one, replica)
-    eventually(lambda: replica.info("persistence")["aof_rewrites"] == "1")
-    replica.call("CONFIG", "SET", "rdb-key-save-delay", 20000)
-    replicate(replica, two)
-    wait_link_up(replica)
-    time.sleep(0.3)
-    assert replica.info("persistence")["aof_rewrites"] == "1"
-    replica.kill()
-    replica.start()
-    assert_same(two, replica)
-    assert sync_counts(two)["sync_full"] == 2
-
-
 def test_a_rewrite_asked_for_in_a_transaction_waits_for_its_end(farm):
     server = farm.redwing(AOF)
     with server.client() as client:
@@ -635,3 +413,18 @@ def test_a_rewrite_asked_for_in_a_transaction_waits_for_its_end(farm):
     check(server)
     server.start()
     assert digest(server) == expected
+
+
+def test_what_changes_no_data_is_not_in_the_file(farm):
+    """SAVE and DEBUG set the count of changes back, which is no change."""
+    server = farm.redwing(AOF)
+    with server.client() as client:
+        client.call("RPUSH", "l", 1)
+        client.call("SAVE")
+        client.call("RPUSH", "l", 2)
+        client.call("DEBUG", "RELOAD")
+        client.call("RPUSH", "l", 3)
+        client.call("DEBUG", "LOADAOF")
+    server.stop()
+    data = content(server)
+    assert data.count(b"RPUSH") == 3 and b"SAVE" not in data and b"DEBUG" not in data

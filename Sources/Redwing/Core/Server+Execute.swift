@@ -94,8 +94,9 @@ extension Server {
         command.calls &+= 1
         command.nanoseconds &+= nanoseconds
         statistics.commands &+= 1
-        if dirty != before || propagation.isSpecial {
-            propagate(client, command, changed: dirty != before)
+        // SAVE and DEBUG RELOAD set it back: that changes no data.
+        if dirty > before || propagation.isSpecial {
+            propagate(client, command, changed: dirty > before)
             if propagation.isSpecial { propagation = Propagation() }
         }
         if nanoseconds >= slowNanoseconds {
