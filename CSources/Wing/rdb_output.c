@@ -68,6 +68,10 @@ int wing_rdb_writer_error(const struct wing_rdb_writer *w) {
     return w->error;
 }
 
+void wing_rdb_writer_fail(struct wing_rdb_writer *w, int error) {
+    output_fail(w, error);
+}
+
 uint64_t wing_rdb_writer_bytes(const struct wing_rdb_writer *w) {
     return w->passed + w->used;
 }

@@ -96,6 +96,10 @@ void wing_rdb_write_string_key(struct wing_rdb_writer *w, const void *key, size_
     wing_rdb_write_string(w, value, value_size);
 }
 
+void wing_rdb_write_made(struct wing_rdb_writer *w, const void *bytes, size_t size) {
+    output_bytes(w, bytes, size);
+}
+
 void wing_rdb_write_dump_begin(struct wing_rdb_writer *w, enum wing_rdb_type type) {
     uint8_t *p = output_room(w, 1);
     *p = (uint8_t)type;

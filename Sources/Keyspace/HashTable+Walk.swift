@@ -12,25 +12,42 @@ import Platform
 public struct TableIterator<Keys: TableKeys>: Sequence, IteratorProtocol {
     @usableFromInline let table: HashTable<Keys>
     @usableFromInline var index = 0
+    @usableFromInline var total = 0
     @usableFromInline var slot: Address = .null
     @usableFromInline var end: Address = .null
+    /// Of 2 to the power `bits` equal parts of all hashes, the one to walk.
+    @usableFromInline let part: UInt64
+    @usableFromInline let bits: UInt64
 
     @usableFromInline static var ahead: Int { 16 }
 
     @inlinable
-    init(_ table: HashTable<Keys>) { self.table = table }
+    init(_ table: HashTable<Keys>, part: UInt64 = 0, bits: UInt64 = 0) {
+        self.table = table
+        self.part = part
+        self.bits = bits
+        let depth = table.depth
+        if bits <= depth {
+            index = Int(part << (depth - bits))
+            total = Int((part + 1) << (depth - bits))
+        } else {
+            index = Int(part >> (bits - depth))
+            total = index + 1
+        }
+    }
 
     /// Opens the next segment; false behind the last.
     @usableFromInline
     mutating func open() -> Bool {
-        let total = 1 << Int(table.depth)
         if index >= total { return false }
         let directory = table.depth == 0 ? table.header + 8 : table.header.address(at: 8)
         let word = directory.load(UInt64.self, at: index * 8)
         if word == 0 { return false }
         slot = HashTable<Keys>.segment(word) + 8
         end = HashTable<Keys>.segment(word) + HashTable<Keys>.words(word) * 8
-        index += 1 << Int(table.depth - word >> 56)
+        let span = 1 << Int(table.depth - word >> 56)
+        if word >> 56 < bits { keepPart(word >> 56) }
+        index = index & ~(span - 1) + span
         if index < total {
             let next = HashTable<Keys>.segment(directory.load(UInt64.self, at: index * 8))
             for line in 0..<8 { (next + line * 64).prefetch() }
@@ -41,6 +58,25 @@ public struct TableIterator<Keys: TableKeys>: Sequence, IteratorProtocol {
             early = early + 8
         }
         return true
+    }
+
+    /// The part is within one segment, which is as deep as `depth`: slots are in the order of their
+    /// tags, so it is a run of them.
+    private mutating func keepPart(_ depth: UInt64) {
+        let width = bits - depth
+        let mine = part & (1 << width - 1)
+        while slot.raw < end.raw {
+            let value = slot.load(UInt64.self)
+            if value != 0 && value >> (64 - width) >= mine { break }
+            slot = slot + 8
+        }
+        var last = slot
+        while last.raw < end.raw {
+            let value = last.load(UInt64.self)
+            if value != 0 && value >> (64 - width) > mine { break }
+            last = last + 8
+        }
+        end = last
     }
 
     @inlinable
@@ -64,6 +100,13 @@ extension HashTable {
     /// For `for`.
     @inlinable
     public var elements: TableIterator<Keys> { TableIterator(self) }
+
+    /// Those of one part, of 2 to the power `bits` (16 at most) into which the hashes are cut. The
+    /// parts in their order give what `elements` gives.
+    @inlinable
+    public func elements(part: UInt64, bits: UInt64) -> TableIterator<Keys> {
+        TableIterator(self, part: part, bits: bits)
+    }
 
     /// Gives about `count` elements from `cursor` on to `body`, which must not change the table, and
     /// returns the cursor to go on from, 0 at the end. A cursor is a place in the order of hashes, so

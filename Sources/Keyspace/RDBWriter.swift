@@ -9,8 +9,13 @@ import Wing
 @safe
 public struct RDBWriter: ~Copyable {
     private let writer: OpaquePointer?
+    /// It compresses strings where that pays.
+    let compresses: Bool
 
-    private init(_ writer: OpaquePointer?) { unsafe self.writer = unsafe writer }
+    private init(_ writer: OpaquePointer?, compresses: Bool) {
+        unsafe self.writer = unsafe writer
+        self.compresses = compresses
+    }
 
     deinit { unsafe wing_rdb_writer_free(writer) }
 
@@ -19,18 +24,21 @@ public struct RDBWriter: ~Copyable {
         public var checksum = true
         /// Bytes between two fdatasync, 0 for none.
         public var syncBytes: UInt64 = 0
+        /// Bytes gathered before they go out; 0 for the default.
+        public var bufferSize = 0
         public init() {}
 
         var forWing: wing_rdb_writer_options {
             wing_rdb_writer_options(
-                buffer_size: 0, compression: compression, checksum: checksum, sync_bytes: syncBytes)
+                buffer_size: bufferSize, compression: compression, checksum: checksum, sync_bytes: syncBytes)
         }
     }
 
     /// Over `fd`, which stays the caller's.
     public static func descriptor(_ fd: Int32, _ options: Options) -> RDBWriter {
-        var options = options.forWing
-        return unsafe RDBWriter(wing_rdb_writer_open_fd(fd, &options))
+        var forWing = options.forWing
+        return unsafe RDBWriter(
+            wing_rdb_writer_open_fd(fd, &forWing), compresses: options.compression)
     }
 
     /// Into memory: DUMP.
@@ -38,7 +46,7 @@ public struct RDBWriter: ~Copyable {
         var options = Options()
         options.compression = compression
         var forWing = options.forWing
-        return unsafe RDBWriter(wing_rdb_writer_open_memory(&forWing))
+        return unsafe RDBWriter(wing_rdb_writer_open_memory(&forWing), compresses: compression)
     }
 
     /// Takes bytes: 0, or a negative code that ends the writing.
@@ -46,8 +54,10 @@ public struct RDBWriter: ~Copyable {
 
     /// Through `sink`, given `context` (a codec between the writer and a file).
     public static func sink(_ sink: Sink, _ context: Address, _ options: Options) -> RDBWriter {
-        var options = options.forWing
-        return unsafe RDBWriter(wing_rdb_writer_open_sink(sink, context.pointer, &options))
+        var forWing = options.forWing
+        return unsafe RDBWriter(
+            wing_rdb_writer_open_sink(sink, context.pointer, &forWing),
+            compresses: options.compression)
     }
 
     /// There was memory for the writer; to be asked once.
@@ -61,6 +71,21 @@ public struct RDBWriter: ~Copyable {
         var size = 0
         guard let start = unsafe wing_rdb_writer_memory(writer, &size) else { return .empty }
         return unsafe Bytes(start: Address(start), count: size)
+    }
+
+    /// The writer's place, for `writeMade` from a sink; good as long as the writer is.
+    var place: Address { unsafe Address(UInt(bitPattern: writer)) }
+
+    /// Hands the writer at `place` whole keys that another writer made. Returns its error, or 0.
+    static func writeMade(_ place: Address, _ bytes: UnsafeRawPointer?, _ size: Int) -> Int32 {
+        let writer = unsafe OpaquePointer(place.pointer)
+        unsafe wing_rdb_write_made(writer, bytes, size)
+        return unsafe wing_rdb_writer_error(writer)
+    }
+
+    /// Ends the work of the writer at `place`.
+    static func fail(_ place: Address, _ code: Int32) {
+        unsafe wing_rdb_writer_fail(OpaquePointer(place.pointer), code)
     }
 
     // MARK: Around the keys

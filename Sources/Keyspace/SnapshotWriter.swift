@@ -3,6 +3,7 @@
 // A data set to RDB. It only reads: a forked child that runs this dirties none of the data's pages.
 
 import Memory
+import Platform
 import Wing
 
 /// What an RDB says of itself besides the data.
@@ -37,6 +38,8 @@ public struct SnapshotWriter {
     let clock: UInt32
     /// Microseconds to sleep after each key, for tests (rdb-key-save-delay).
     public var delay: (() -> Void)?
+    /// Forces 2 to this power parts a database, for tests; 0 for one thread.
+    public var partBits: Int?
 
     public init(_ info: SnapshotInfo, access: AccessKind, clock: UInt32) {
         self.info = info
@@ -63,6 +66,12 @@ public struct SnapshotWriter {
         for database in keyspace.databases where database.count > 0 {
             writer.select(database.index)
             writer.resize(keys: database.count, expires: database.volatileCount)
+            let bits = partBits(of: database, in: keyspace)
+            if bits > 0, let parts = ParallelSnapshot(self, database, bits, writer, before: keys) {
+                keys = parts.run(progress)
+                if writer.error != 0 { return }
+                continue
+            }
             for element in database.keys.elements {
                 writeKey(Entry(element), to: writer)
                 if let delay { delay() }
@@ -78,8 +87,20 @@ public struct SnapshotWriter {
         progress(keys)
     }
 
+    /// Into how many parts (a power of two) several threads should cut `database`; 0 for none: it is
+    /// too small, or there is one CPU only.
+    private func partBits(of database: Database, in keyspace: Keyspace) -> Int {
+        if let partBits { return partBits }
+        guard delay == nil, database.count >= 4096, redwing_cpus() > 1 else { return 0 }
+        let all = keyspace.databases.reduce(0) { $0 + $1.count }
+        let bytes = Double(info.usedMemory) * Double(database.count) / Double(all)
+        var bits = 0
+        while bits < 16 && bytes > Double(ParallelSnapshot.partBytes << bits) { bits += 1 }
+        return bits < 4 ? 0 : bits
+    }
+
     @inline(__always)
-    private func writeKey(_ entry: Entry, to writer: borrowing RDBWriter) {
+    func writeKey(_ entry: Entry, to writer: borrowing RDBWriter) {
         let expiry = entry.expiry ?? -1
         var idle: Int64 = -1
         var frequency: Int32 = -1

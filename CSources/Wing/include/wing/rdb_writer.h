@@ -65,6 +65,8 @@ int wing_rdb_writer_flush(struct wing_rdb_writer *w);
 int wing_rdb_writer_finish(struct wing_rdb_writer *w);
 /** The first error so far, or 0.  Fork: safe. */
 int wing_rdb_writer_error(const struct wing_rdb_writer *w);
+/** Make `error`, a negative code, the writer's, unless it has one. */
+void wing_rdb_writer_fail(struct wing_rdb_writer *w, int error);
 /** Bytes written so far, gathered ones included.  Fork: safe. */
 uint64_t wing_rdb_writer_bytes(const struct wing_rdb_writer *w);
 /** Memory writer: all bytes so far, valid until the next call on `w`. */
@@ -93,6 +95,9 @@ void wing_rdb_write_mark_begin(struct wing_rdb_writer *w, const char *mark);
 void wing_rdb_write_mark_end(struct wing_rdb_writer *w, const char *mark);
 
 /* Keys and values. A key, then exactly its value. */
+
+/** What another writer without a header and an end has made: whole keys, to stand between ours. */
+void wing_rdb_write_made(struct wing_rdb_writer *w, const void *bytes, size_t size);
 
 /**
  * Head of a key: expiry_ms (UNIX time) or -1; idle_s (LRU) or -1; freq (LFU, 0…255) or -1; then the
