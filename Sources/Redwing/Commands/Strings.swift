@@ -102,9 +102,11 @@ enum Strings {
         c.reply.ok()
     }
 
-    /// SET with its expiry as a point in time, so that a late replica doesn't lengthen a life.
+    /// SET and its expiry as a point in time, so that a late replica doesn't lengthen a life. Two
+    /// commands, for SET's PXAT came with 6.2: a replica of 6.0 would refuse it and diverge.
     static func propagateSet(_ c: Client, _ key: Bytes, _ value: Bytes, _ time: Int64) {
-        Bytes.with(String(time)) { c.propagateInstead([Bytes("SET"), key, value, Bytes("PXAT"), $0]) }
+        c.propagateInstead([Bytes("SET"), key, value])
+        Bytes.with(String(time)) { c.propagateAlso([Bytes("PEXPIREAT"), key, $0]) }
     }
 
     /// The command as it came without the option `word`, which means nothing to a replica.
