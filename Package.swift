@@ -45,7 +45,9 @@ let package = Package(
             linkerSettings: [.linkedLibrary("lz4"), .linkedLibrary("z")]),
         .target(
             name: "Platform", path: "CSources/Platform", cSettings: cRules,
-            linkerSettings: [.linkedLibrary("jemalloc"), .linkedLibrary("crypto")]),
+            linkerSettings: [
+                .linkedLibrary("jemalloc"), .linkedLibrary("crypto"), .linkedLibrary("ssl"),
+            ]),
         .target(
             name: "CLua", path: "CSources/Lua", cSettings: cRules,
             linkerSettings: [.linkedLibrary("lua5.1")]),

@@ -83,7 +83,7 @@ public final class Client: EventHandler {
     /// When the output passed its soft limit, in ms; 0 when it is below.
     var softLimitSince: Int64 = 0
     /// An encrypted transport, when there is one.
-    var transport: (any Transport)?
+    var transport: TLSConnection?
 
     // MARK: The session
     public var name: [UInt8] = []
@@ -120,6 +120,7 @@ public final class Client: EventHandler {
     public var isClosed: Bool { flags.contains(.closed) }
 
     override public func ready(_ readiness: Readiness) {
+        if let transport { return server.ready(self, readiness, over: transport) }
         if readiness.contains(.read), fd >= 0 { server.readable(self) }
         if readiness.contains(.write), fd >= 0 {
             server.flushAOFBeforeWriting()
@@ -129,11 +130,15 @@ public final class Client: EventHandler {
 }
 
 /// A stream of bytes over a descriptor that isn't plain (TLS). Results as of read(2) and write(2).
-public protocol Transport: AnyObject {
+protocol Transport: AnyObject {
     func read(into place: Address, _ count: Int) -> Transfer
+    /// What it takes it may hold back for want of room: `wantsRoom` tells, `flush` goes on.
     func write(_ bytes: Bytes) -> Transfer
+    func flush() -> Transfer
     /// Bytes already decrypted, which no event of the descriptor will announce.
     var hasPending: Bool { get }
+    /// It waits for the descriptor to take bytes, whatever its user has to write.
+    var wantsRoom: Bool { get }
     func close()
 }
 

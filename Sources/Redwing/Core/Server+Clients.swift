@@ -39,7 +39,9 @@ final class Listener: EventHandler {
 extension Server {
     func accepted(_ fd: Int32, _ kind: Listener.Kind) {
         if clients.count >= config.maxclients {
-            Bytes.with("-ERR max number of clients reached\r\n") { _ = SystemCalls.write(fd, $0) }
+            if kind != .tls {
+                Bytes.with("-ERR max number of clients reached\r\n") { _ = SystemCalls.write(fd, $0) }
+            }
             statistics.rejectedConnections += 1
             SystemCalls.close(fd)
             return
@@ -55,7 +57,8 @@ extension Server {
             if config.tcpKeepalive > 0 { SystemCalls.setKeepalive(fd, interval: config.tcpKeepalive) }
             client.peerName = Self.endpointText(fd, peer: true)
             client.localName = Self.endpointText(fd, peer: false)
-            if refusedByProtectedMode(client) { return }
+            // Who speaks TLS is told behind the handshake.
+            if kind == .tcp, refusedByProtectedMode(client) { return }
         }
         if kind == .tls, !startTLS(client) {
             free(client)
@@ -85,14 +88,15 @@ extension Server {
         return client
     }
 
-    private func refusedByProtectedMode(_ client: Client) -> Bool {
+    func refusedByProtectedMode(_ client: Client) -> Bool {
         guard config.protectedMode, config.bind.isEmpty, !requiresPassword else { return false }
         let peer = client.peerName
         if peer.hasPrefix("127.") || peer.hasPrefix("[::1]") || peer.hasPrefix("[::ffff:127.") { return false }
         client.reply.raw(
             "-DENIED Redis is running in protected mode because protected mode is enabled, no bind address was specified, no authentication password is requested to clients. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Setup a bind address or an authentication password. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.\r\n"
         )
-        _ = SystemCalls.write(client.fd, client.reply.out.bytes)
+        let text = client.reply.out.bytes
+        _ = client.transport?.write(text) ?? SystemCalls.write(client.fd, text)
         statistics.rejectedConnections += 1
         free(client)
         return true

@@ -196,9 +196,14 @@ extension Server {
         }
         client.softLimitSince = 0
         out.removeAll(keeping: 64 << 10)
+        if let transport = client.transport, case .failed(let code) = transport.flush() {
+            Log.verbose("Error writing to client: \(SystemError(call: "write", code: code).reason)")
+            free(client)
+            return
+        }
         if client.flags.contains(.replica), !feedReplica(client) { return }
         if client.isClosed { return }
-        loop.setInterest(client.fd, .read)
+        guard watchInput(client) else { return }
         if client.flags.contains(.closeAfterReply) { free(client) }
     }
 

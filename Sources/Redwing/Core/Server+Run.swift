@@ -10,29 +10,9 @@ import Platform
 extension Server {
     /// Opens the listening sockets. Nothing is served before `run`.
     public func listen() throws {
-        if config.port != 0 {
-            let addresses: [(String?, Int32)] =
-                config.bind.isEmpty
-                ? [("*6", AF_INET6), (nil, AF_INET)]
-                : config.bind.map { ($0, AF_UNSPEC) }
-            var failure: SystemError?
-            for (address, family) in addresses {
-                do {
-                    let host = address == "*6" ? nil : address == "*" ? nil : address
-                    let fd = try SystemCalls.listenTCP(
-                        host, port: config.port, backlog: config.tcpBacklog, family: family)
-                    try add(Listener(self, fd: fd, kind: .tcp))
-                } catch let error as SystemError {
-                    failure = error
-                    // A machine without IPv6 is fine; an address that is asked for by name must work.
-                    if family == AF_INET6, error.code == EAFNOSUPPORT || error.code == EADDRNOTAVAIL { continue }
-                    Log.warning("Could not create server TCP listening socket \(address ?? "*"):\(config.port): \(error.call): \(error.reason)")
-                    if address != nil, error.code == EADDRNOTAVAIL || error.code == EAFNOSUPPORT { continue }
-                    throw error
-                }
-            }
-            if listeners.isEmpty, let failure { throw failure }
-        }
+        try openTLS()
+        try listen(port: config.port, .tcp)
+        try listen(port: config.tlsPort, .tls)
         if !config.unixsocket.isEmpty {
             do {
                 let fd = try SystemCalls.listenUnix(
@@ -44,6 +24,32 @@ extension Server {
                 throw error
             }
         }
+    }
+
+    private func listen(port: Int, _ kind: Listener.Kind) throws {
+        if port == 0 { return }
+        let addresses: [(String?, Int32)] =
+            config.bind.isEmpty
+            ? [("*6", AF_INET6), (nil, AF_INET)]
+            : config.bind.map { ($0, AF_UNSPEC) }
+        var failure: SystemError?
+        let before = listeners.count
+        for (address, family) in addresses {
+            do {
+                let host = address == "*6" ? nil : address == "*" ? nil : address
+                let fd = try SystemCalls.listenTCP(
+                    host, port: port, backlog: config.tcpBacklog, family: family)
+                try add(Listener(self, fd: fd, kind: kind))
+            } catch let error as SystemError {
+                failure = error
+                // A machine without IPv6 is fine; an address that is asked for by name must work.
+                if family == AF_INET6, error.code == EAFNOSUPPORT || error.code == EADDRNOTAVAIL { continue }
+                Log.warning("Could not create server TCP listening socket \(address ?? "*"):\(port): \(error.call): \(error.reason)")
+                if address != nil, error.code == EADDRNOTAVAIL || error.code == EAFNOSUPPORT { continue }
+                throw error
+            }
+        }
+        if listeners.count == before, let failure { throw failure }
     }
 
     private func add(_ listener: Listener) throws {

@@ -127,6 +127,7 @@ public struct ServerRooms {
     public internal(set) var replicationRoom: ReplicationRoom?
     var appendOnlyFile: AppendOnlyFile?
     var pubsub = PubSub()
+    var tls: TLSContexts?
     var scripting: ScriptingRoom?
     var observation = Observation()
 

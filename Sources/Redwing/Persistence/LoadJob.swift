@@ -8,15 +8,18 @@ import Configuration
 import Glibc
 import Keyspace
 import Memory
+import Platform
 import Wing
 
 /// Where a load gets its bytes.
-public enum LoadSource {
+enum LoadSource {
     /// A file, in any container.
     case file(path: String)
     /// A descriptor in blocking mode, owned by the caller: a socket. `limit` bytes belong to the RDB, 0
     /// when it ends by itself; `mark` must then follow.
     case descriptor(Int32, limit: UInt64, mark: [UInt8])
+    /// The same through a TLS session, whose descriptor stays in non-blocking mode.
+    case transport(TLSConnection, limit: UInt64, mark: [UInt8], patience_ms: Int)
 }
 
 /// What became of a load.
@@ -58,7 +61,11 @@ public final class LoadJob: @unchecked Sendable {
         self.loader = loader
         var options = RDBReader.Options()
         options.ignoreChecksum = !server.config.rdbchecksum
-        if case .descriptor(_, let limit, _) = source { options.limit = limit }
+        switch source {
+        case .file: break
+        case .descriptor(_, let limit, _): options.limit = limit
+        case .transport(_, let limit, _, _): options.limit = limit
+        }
         self.options = options
         progress.total = total
     }
@@ -73,6 +80,16 @@ public final class LoadJob: @unchecked Sendable {
         case .descriptor(let fd, _, let mark):
             do throws(RDBFault) {
                 let reader = try RDBReader(fd: fd, options)
+                return try load(reader, mark: mark)
+            } catch {
+                return .failed(Self.failure(error))
+            }
+        case .transport(let connection, _, let mark, let patience):
+            // The reader knows only where it is.
+            defer { withExtendedLifetime(connection) {} }
+            do throws(RDBFault) {
+                let place = connection.source(patience_ms: patience)
+                let reader = try unsafe RDBReader(source: redwing_tls_pull, context: place, options)
                 return try load(reader, mark: mark)
             } catch {
                 return .failed(Self.failure(error))

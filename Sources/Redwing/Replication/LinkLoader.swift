@@ -52,7 +52,6 @@ extension ReplicationRoom {
     func parseFromSocket(_ size: ReplicaLink.Transfer.Size) {
         guard let connection else { return }
         let fd = connection.lend()
-        TransferCalls.setBlocking(fd, timeoutSeconds: server.config.replTimeout)
         Log.notice("MASTER <-> REPLICA sync: Loading DB in memory")
         let total = UInt64(size.total ?? 0)
         let mark: [UInt8]
@@ -60,8 +59,15 @@ extension ReplicationRoom {
         case .bytes: mark = []
         case .mark(let text): mark = Array(text.utf8)
         }
-        let job = LoadJob(
-            server, .descriptor(fd, limit: total, mark: mark), total: total, keepExpired: true)
+        let source: LoadSource
+        if let transport = connection.transport {
+            source = .transport(
+                transport, limit: total, mark: mark, patience_ms: server.config.replTimeout * 1000)
+        } else {
+            TransferCalls.setBlocking(fd, timeoutSeconds: server.config.replTimeout)
+            source = .descriptor(fd, limit: total, mark: mark)
+        }
+        let job = LoadJob(server, source, total: total, keepExpired: true)
         begin(
             LinkLoader(job, socket: fd), serving: server.config.replDisklessLoad == .swapdb,
             from: "socket")

@@ -13,12 +13,12 @@ import Replication
 import Wing
 
 final class MasterConnection: EventHandler {
-    private enum Phase {
-        case connecting, lines, body(Body), idle
+    enum Phase {
+        case connecting, securing, lines, body(Body), idle
     }
 
     /// A snapshot that is received into a file.
-    private final class Body {
+    final class Body {
         let file: Int32
         let path: String
         let size: ReplicaLink.Transfer.Size
@@ -40,19 +40,23 @@ final class MasterConnection: EventHandler {
 
     unowned let room: ReplicationRoom
     private(set) var fd: Int32
-    private var phase = Phase.connecting
+    var phase = Phase.connecting
+    /// The session on the connection, with tls-replication.
+    var transport: TLSConnection?
+    /// What came of a line through the session.
+    let line = ByteBuffer()
     /// A complete body that is being loaded.
     private var received: Body?
     /// What the socket had no room for.
     private let out = ByteBuffer()
-    private static let longestLine = 64 << 10
+    static let longestLine = 64 << 10
     /// A line that has begun must end within Redis's limit for the handshake.
     private static let lineLimit = Duration_ms.seconds(5)
     private var lineSince: Instant?
     /// Bytes between two requests to the kernel to begin writing them to disk.
     private static let writeBehind: UInt64 = 8 << 20
-    private static let turnLimit = 8 << 20
-    private var server: Server { room.server }
+    static let turnLimit = 8 << 20
+    var server: Server { room.server }
 
     init(_ room: ReplicationRoom, fd: Int32) throws {
         self.room = room
@@ -66,6 +70,7 @@ final class MasterConnection: EventHandler {
     func close() {
         guard fd >= 0 else { return }
         server.loop.unwatch(fd)
+        transport?.close()
         SystemCalls.close(fd)
         fd = -1
         abandonBody()
@@ -98,19 +103,28 @@ final class MasterConnection: EventHandler {
                 lost(String(describing: SystemError(call: "connect", code: code).reason))
                 return
             }
-            phase = .lines
             SystemCalls.setNoDelay(fd, true)
-            server.loop.setInterest(fd, .read)
-            room.perform(room.link.connected(at: ReplicationRoom.now))
+            if server.config.tlsReplication { secure() } else { connected() }
+        case .securing: shakeHands()
         case .lines:
             if readiness.contains(.write) { flushOut() }
-            if readiness.contains(.read) { readLines() }
+            if let transport {
+                readLines(over: transport)
+            } else if readiness.contains(.read) {
+                readLines()
+            }
         case .body(let body): receive(body)
         case .idle: break
         }
     }
 
-    private func lost(_ reason: String) {
+    func connected() {
+        phase = .lines
+        server.loop.setInterest(fd, .read)
+        room.perform(room.link.connected(at: ReplicationRoom.now))
+    }
+
+    func lost(_ reason: String) {
         room.perform(room.link.linkLost(reason, position: nil, at: ReplicationRoom.now))
     }
 
@@ -143,13 +157,17 @@ final class MasterConnection: EventHandler {
             }
             lineSince = nil
             TransferCalls.take(fd, end + 1)
-            var line = bytes[0..<end]
-            if end > 0, line[end - 1] == 0x0D { line = line[0..<(end - 1)] }
-            let text = line.string
-            let isEmpty = server.keyspace.databases.allSatisfy { $0.count == 0 }
-            room.perform(
-                room.link.received(line: text, keyspaceIsEmpty: isEmpty, at: ReplicationRoom.now))
+            took(line: bytes[0..<end])
         }
+    }
+
+    /// A line came, without its newline.
+    func took(line: Bytes) {
+        let end = line.count
+        let text = end > 0 && line[end - 1] == 0x0D ? line[0..<(end - 1)].string : line.string
+        let isEmpty = server.keyspace.databases.allSatisfy { $0.count == 0 }
+        room.perform(
+            room.link.received(line: text, keyspaceIsEmpty: isEmpty, at: ReplicationRoom.now))
     }
 
     /// The peeked part stays in the socket, so the loop would call again at once: look again later.
@@ -188,13 +206,17 @@ final class MasterConnection: EventHandler {
 
     private func flushOut() {
         while fd >= 0, !out.isEmpty {
-            switch SystemCalls.write(fd, out.bytes) {
+            switch transport?.write(out.bytes) ?? SystemCalls.write(fd, out.bytes) {
             case .bytes(let n): out.consume(n)
             case .wouldBlock, .end:
                 server.loop.setInterest(fd, [.read, .write])
                 return
             case .failed: return  // The next read tells.
             }
+        }
+        if let transport {
+            _ = transport.flush()
+            if transport.wantsRoom { return server.loop.setInterest(fd, [.read, .write]) }
         }
         if case .lines = phase { server.loop.setInterest(fd, .read) }
     }
@@ -223,7 +245,8 @@ final class MasterConnection: EventHandler {
         dropReceived()
     }
 
-    private func receive(_ body: Body) {
+    func receive(_ body: Body) {
+        if let transport { return receive(body, over: transport) }
         var budget = Self.turnLimit
         while budget > 0 {
             let left = body.size.total.map { Int($0 - Int64(body.offset)) } ?? Int.max
@@ -231,16 +254,21 @@ final class MasterConnection: EventHandler {
             if n == 0 { return }
             if n < 0 { return bodyFailed(body, Int32(n)) }
             budget -= n
-            server.statistics.replicationInputBytes += UInt64(n)
-            server.statistics.inputBytes += UInt64(n)
-            room.link.received(bytes: Int64(n), at: ReplicationRoom.now)
-            if body.offset - body.written >= Self.writeBehind {
-                _ = redwing_write_behind(
-                    body.file, Int64(body.written), Int64(body.offset - body.written))
-                body.written = body.offset
-            }
-            if isComplete(body) { return complete(body) }
+            if took(n, of: body) { return complete(body) }
         }
+    }
+
+    /// Another `n` bytes are in the file; true when they were the last.
+    func took(_ n: Int, of body: Body) -> Bool {
+        server.statistics.replicationInputBytes += UInt64(n)
+        server.statistics.inputBytes += UInt64(n)
+        room.link.received(bytes: Int64(n), at: ReplicationRoom.now)
+        if body.offset - body.written >= Self.writeBehind {
+            _ = redwing_write_behind(
+                body.file, Int64(body.written), Int64(body.offset - body.written))
+            body.written = body.offset
+        }
+        return isComplete(body)
     }
 
     private func isComplete(_ body: Body) -> Bool {
@@ -258,7 +286,7 @@ final class MasterConnection: EventHandler {
         }
     }
 
-    private func bodyFailed(_ body: Body, _ code: Int32) {
+    func bodyFailed(_ body: Body, _ code: Int32) {
         if code == WING_E_END { return lost("connection closed by the master") }
         let reason = TransferCalls.reason(code)
         if code == -ENOSPC || code == -EIO || code == -EDQUOT {
@@ -273,7 +301,7 @@ final class MasterConnection: EventHandler {
 
     /// The body is loaded at once; meanwhile it is synced and then renamed on another thread, so that
     /// what a crash leaves is the old file or the new one, whole.
-    private func complete(_ body: Body) {
+    func complete(_ body: Body) {
         phase = .idle
         server.loop.setInterest(fd, [])
         received = body

@@ -90,7 +90,9 @@ extension ReplicationRoom {
                 client.reply.out.append(bytes)
             }
         }
-        if !client.reply.out.isEmpty { server.wantsWrite(client) }
+        if !client.reply.out.isEmpty || client.transport?.wantsRoom == true {
+            server.wantsWrite(client)
+        }
     }
 
     // MARK: Into the stream
@@ -98,9 +100,12 @@ extension ReplicationRoom {
     /// The descriptor becomes a client that applies what comes, from `state` on.
     private func becomeStream(db: Int) {
         guard let connection else { return }
+        let transport = connection.transport
         let fd = connection.release()
         self.connection = nil
         let client = server.addClient(fd)
+        client.transport = transport
+        if transport != nil { client.flags.insert(.tls) }
         client.flags.insert(.master)
         client.authenticated = true
         client.peerName = Server.endpointText(fd, peer: true)
@@ -111,6 +116,8 @@ extension ReplicationRoom {
         master = client
         transactionBytes.removeAll()
         feed.assumeDB(db)
+        // The stream's first bytes may have come, decrypted, with what stood before it.
+        if transport?.hasPending == true { server.resume(client) }
     }
 
     /// A full sync is done: its history is ours now. Whoever followed us must ask again.

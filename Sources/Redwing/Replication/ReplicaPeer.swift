@@ -167,7 +167,7 @@ extension ReplicationRoom {
                 server.loop.setInterest(client.fd, [.read, .write])
                 return false
             case .nothingYet:
-                server.loop.setInterest(client.fd, .read)
+                _ = server.watchInput(client)
                 return false
             case .failed(let reason):
                 Log.warning("Write error sending DB to replica: \(reason)")

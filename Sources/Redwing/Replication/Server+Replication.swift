@@ -176,17 +176,19 @@ extension ReplicationRoom {
             guard let peer = client.attachments.replica else { continue }
             while Self.now < limit, !client.isClosed, let cursor = peer.cursor,
                 stream.pending(cursor) > 0 || !client.reply.out.isEmpty
+                    || client.transport?.wantsRoom == true
             {
                 TransferCalls.waitWritable(client.fd, milliseconds: 50)
                 server.writable(client)
             }
         }
-        for client in waiting where !client.isClosed && client.transport == nil {
+        for client in waiting where !client.isClosed {
+            client.transport?.close()
             _ = shutdown(client.fd, Int32(SHUT_WR))
         }
         let grace = min(limit, Self.now + .seconds(1))
         let sink = ByteBuffer(capacity: 4096)
-        for client in waiting where !client.isClosed && client.transport == nil {
+        for client in waiting where !client.isClosed {
             var isOpen = true
             while isOpen && Self.now < grace {
                 TransferCalls.waitReadable(client.fd, milliseconds: 20)

@@ -62,7 +62,9 @@ extension ReplicationRoom {
         else { return }
         let clients = start.replicas.compactMap { server.clients[UInt64($0)] }
         log(start.log)
-        let sync = FullSync(self, target: start.target, offset: stream.end)
+        // Pages of a pipe can't be handed to a session: it gets its bytes out of a spool.
+        let copies = start.target == .socket && clients.contains { $0.transport != nil }
+        let sync = FullSync(self, target: copies ? .spool : start.target, offset: stream.end)
         if let reason = fork(sync) {
             Log.warning("BGSAVE for replication failed: \(reason)")
             for client in clients {

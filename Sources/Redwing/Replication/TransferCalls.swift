@@ -9,6 +9,21 @@ import Platform
 import Wing
 
 enum TransferCalls {
+    /// Writes all of `bytes` at `offset`, which moves: 0 or -errno.
+    static func write(_ file: Int32, _ bytes: Bytes, at offset: inout UInt64) -> Int32 {
+        var rest = bytes
+        while !rest.isEmpty {
+            let n = unsafe pwrite(file, rest.start.pointer, rest.count, off_t(offset))
+            if n < 0 {
+                if errno == EINTR { continue }
+                return -errno
+            }
+            offset += UInt64(n)
+            rest = rest.dropFirst(n)
+        }
+        return 0
+    }
+
     /// Up to `limit` bytes of `file` from `offset` on to `socket`: how many; 0: it is full; negative:
     /// libwing's code.
     static func send(_ socket: Int32, _ file: Int32, _ offset: inout UInt64, _ limit: Int) -> Int {

@@ -22,6 +22,4 @@ extension Server {
     var hasAccessRules: Bool { false }
     /// The NOPERM text, or nil when `client` may run `command` with its arguments.
     func accessRefusal(_ client: Client, _ command: Command) -> String? { nil }
-    /// Begins an encrypted session on a client just accepted; false when there can't be one.
-    func startTLS(_ client: Client) -> Bool { false }
 }
