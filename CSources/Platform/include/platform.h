@@ -152,4 +152,18 @@ static inline int redwing_signal_read(int fd) {
     return read(fd, &info, sizeof info) == (ssize_t)sizeof info ? (int)info.ssi_signo : 0;
 }
 
+/** The CPU's cycle counter where it runs at one rate whatever the CPU does (invariant TSC); else 0. */
+static inline uint64_t redwing_ticks(void) {
+#if defined(__x86_64__)
+    uint32_t low, high;
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+    return (uint64_t)high << 32 | low;
+#else
+    return 0;
+#endif
+}
+
+/** 1 when redwing_ticks may be used as a clock. */
+int redwing_ticks_are_steady(void);
+
 #endif

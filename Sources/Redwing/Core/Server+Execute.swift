@@ -88,7 +88,7 @@ extension Server {
         let start = clock
         command.body(client)
         currentReference = previous
-        clock = redwing_monotonic_ns()
+        clock = fastClock.read()
         now = (clock &+ wallOffset) / 1_000_000
         let nanoseconds = UInt64(bitPattern: clock &- start)
         command.calls &+= 1

@@ -23,6 +23,7 @@ public final class Server {
     public internal(set) var now: Int64
     /// CLOCK_MONOTONIC in ns at the end of the last command or the last wait.
     var clock: Int64
+    var fastClock = FastClock()
     /// Unix time minus monotonic time, ns.
     var wallOffset: Int64
     /// Redis's LRU clock: seconds, 24 bits.
@@ -97,7 +98,7 @@ public final class Server {
 
     /// Reads both clocks; the wall clock may jump, the monotonic one doesn't.
     func readWallClock() {
-        clock = redwing_monotonic_ns()
+        clock = fastClock.synchronize()
         wallOffset = redwing_wall_us() * 1000 - clock
         now = (clock + wallOffset) / 1_000_000
         let lru = UInt32(truncatingIfNeeded: now / 1000) & 0xFF_FFFF
@@ -109,7 +110,7 @@ public final class Server {
 
     @inline(__always)
     func readClock() {
-        clock = redwing_monotonic_ns()
+        clock = fastClock.read()
         now = (clock &+ wallOffset) / 1_000_000
     }
 
