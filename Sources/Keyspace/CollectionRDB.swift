@@ -77,7 +77,10 @@ extension SetValue {
             return (set.kind, set.container)
         }
         var set = SetValue.detached(in: heap, limits)
-        if announced > limits.setMaxIntegers {
+        let isText =
+            unsafe reader.part.kind == WING_RDB_PART_ELEMENT
+            && Decimal.parse(reader.part.text.view) == nil
+        if isText || announced > limits.setMaxIntegers {
             set.reserve(min(announced, reservedOnHearsay), forIntegers: false)
         }
         do throws(RDBFault) {

@@ -79,7 +79,8 @@ final class ParallelSnapshot {
             lane.store(part, at: 8)
             var count: UInt64 = 0
             if writer.isValid && writer.error == 0 {
-                for element in database.keys.elements(part: UInt64(part), bits: bits) {
+                let elements = database.keys.elements(part: UInt64(part), bits: bits)
+                for element in EarlyContainers(elements) {
                     snapshot.writeKey(Entry(element), to: writer)
                     count &+= 1
                 }

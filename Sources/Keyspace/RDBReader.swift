@@ -29,6 +29,8 @@ extension wing_rdb_text {
 @safe
 public final class RDBReader {
     private let reader: OpaquePointer
+    /// The thread that reads ahead, while there is one.
+    private var ahead: OpaquePointer?
     public var item = unsafe wing_rdb_item()
     public var part = unsafe wing_rdb_part()
 
@@ -73,7 +75,19 @@ public final class RDBReader {
         try unsafe self.init(wing_rdb_reader_open_dump(dump.start.pointer, dump.count, &forWing))
     }
 
-    deinit { unsafe wing_rdb_reader_free(reader) }
+    deinit {
+        unsafe wing_rdb_ahead_stop(ahead)
+        unsafe wing_rdb_reader_free(reader)
+    }
+
+    /// From now on, up to `stopAhead`, a thread of its own reads ahead, when there can be one. Who gives
+    /// up before the end shuts a socket down first: the thread may wait for its bytes.
+    public func readAhead() { unsafe ahead = unsafe wing_rdb_ahead_start(reader) }
+
+    public func stopAhead() {
+        unsafe wing_rdb_ahead_stop(ahead)
+        unsafe ahead = nil
+    }
 
     /// The size of type byte and value of a DUMP payload, nil when version or checksum are wrong.
     public static func verifyDump(_ payload: Bytes) -> Int? {
@@ -84,13 +98,21 @@ public final class RDBReader {
     /// Moves on to the next item, in `item`.
     @inline(__always)
     public func next() throws(RDBFault) {
+        if let ahead = unsafe ahead {
+            if unsafe wing_rdb_ahead_next(ahead, &item) < 0 { throw fault }
+            return
+        }
         if unsafe wing_rdb_reader_next(reader, &item) < 0 { throw fault }
     }
 
     /// Moves on to the next part of the key's value, in `part`; false behind the last.
     @inline(__always)
     public func nextPart() throws(RDBFault) -> Bool {
-        if unsafe wing_rdb_reader_part(reader, &part) < 0 { throw fault }
+        if let ahead = unsafe ahead {
+            if unsafe wing_rdb_ahead_part(ahead, &part) < 0 { throw fault }
+        } else if unsafe wing_rdb_reader_part(reader, &part) < 0 {
+            throw fault
+        }
         return unsafe part.kind != WING_RDB_PART_END
     }
 
@@ -111,12 +133,16 @@ public final class RDBReader {
     }
 
     /// Bytes consumed so far.
-    public var offset: UInt64 { unsafe wing_rdb_reader_offset(reader) }
+    public var offset: UInt64 {
+        if let ahead = unsafe ahead { return unsafe wing_rdb_ahead_offset(ahead) }
+        return unsafe wing_rdb_reader_offset(reader)
+    }
     /// Bytes the source has given so far.
     public var received: UInt64 { unsafe wing_rdb_reader_received(reader) }
 
     /// Behind END: the next `count` bytes of the source.
     public func trail(_ count: Int) throws(RDBFault) -> [UInt8] {
+        stopAhead()
         var bytes = [UInt8](repeating: 0, count: count)
         if unsafe wing_rdb_reader_trail(reader, &bytes, count) < 0 { throw fault }
         return bytes

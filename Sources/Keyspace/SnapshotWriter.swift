@@ -72,7 +72,7 @@ public struct SnapshotWriter {
                 if writer.error != 0 { return }
                 continue
             }
-            for element in database.keys.elements {
+            for element in EarlyContainers(database.keys.elements) {
                 writeKey(Entry(element), to: writer)
                 if let delay { delay() }
                 keys &+= 1

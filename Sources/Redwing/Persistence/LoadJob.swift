@@ -113,7 +113,17 @@ public final class LoadJob: @unchecked Sendable {
             database.limits = loader.limits
             database.newAccess = loader.clock
         }
-        let summary = try loader.load(reader, into: keyspace, progress: progress)
+        if loader.delay == nil && redwing_cpus() > 1 { reader.readAhead() }
+        let summary: LoadSummary
+        do throws(RDBFault) {
+            summary = try loader.load(reader, into: keyspace, progress: progress)
+        } catch {
+            // The link ends with this; a thread that reads from it must not wait for more.
+            if case .descriptor(let fd, _, _) = source { _ = shutdown(fd, Int32(SHUT_RDWR)) }
+            reader.stopAhead()
+            throw error
+        }
+        reader.stopAhead()
         if !mark.isEmpty, try reader.trail(mark.count) != mark {
             throw reader.malformed("the RDB is not followed by its EOF mark")
         }

@@ -8,6 +8,7 @@ import Configuration
 import Glibc
 import Keyspace
 import Memory
+import Platform
 import Replication
 
 /// One load for the link; given up by `cancel`.

@@ -26,6 +26,7 @@
 #include <wing/listpack.h>
 #include <wing/lzf.h>
 #include <wing/rdb.h>
+#include <wing/rdb_ahead.h>
 #include <wing/rdb_file.h>
 #include <wing/rdb_reader.h>
 #include <wing/rdb_writer.h>

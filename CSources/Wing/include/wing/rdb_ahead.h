@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * A reader on a thread of its own, ahead of who builds something of what it reads: input, checksum,
+ * LZF and the checks of packed values overlap with the building.
+ *
+ *     struct wing_rdb_ahead *a = wing_rdb_ahead_start(reader);
+ *     while (wing_rdb_ahead_next(a, &item) == 0 && item.kind != WING_RDB_ITEM_END) …
+ *     wing_rdb_ahead_stop(a);                     // the reader is the caller's again
+ *
+ * Items and parts are those of rdb_reader.h, with the same lives: they are copied into a few
+ * batches of 128 KiB (a longer string gets one of its size), and the thread waits when all are full.
+ * It ends behind END or at a fault, which wing_rdb_reader_fault then has.
+ *
+ * Functions here: Threads: one at a time. Fork: not while it runs.
+ */
+#ifndef WING_RDB_AHEAD_H
+#define WING_RDB_AHEAD_H
+#include <wing/rdb_reader.h>
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct wing_rdb_ahead;
+
+/** Starts the thread; NULL when memory is short or the system refuses one. */
+struct wing_rdb_ahead *wing_rdb_ahead_start(struct wing_rdb_reader *r);
+/**
+ * Ends and frees it; NULL is fine. Waits until the source returns from a call that it is in: who
+ * gives up in the middle shuts the source down first.
+ */
+void wing_rdb_ahead_stop(struct wing_rdb_ahead *a);
+
+/** As wing_rdb_reader_next and wing_rdb_reader_part. */
+int wing_rdb_ahead_next(struct wing_rdb_ahead *a, struct wing_rdb_item *item);
+int wing_rdb_ahead_part(struct wing_rdb_ahead *a, struct wing_rdb_part *part);
+/** Where in the input the value of the newest item begins. */
+uint64_t wing_rdb_ahead_offset(const struct wing_rdb_ahead *a);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
