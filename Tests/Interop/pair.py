@@ -68,8 +68,11 @@ FORMS = [
     (r"^-ERR wrong number of arguments for XADD$", "-ERR wrong number of arguments for 'xadd' command"),
     (r"^-ERR string exceeds maximum allowed size \(.*\)$",
      "-ERR string exceeds maximum allowed size (512MB)"),
-    (r"^-NOPERM this user has no permissions to run the '(.*?)' command.*$",
+    (r"^-NOPERM this user has no permissions to run the '([^'|]*)(?:\|[^']*)?' command.*$",
      r"-NOPERM this user has no permissions to run the '\1' command or its subcommand"),
+    # 6.2 says in addition that the user may be disabled.
+    (r"^-WRONGPASS invalid username-password pair or user is disabled\.$",
+     "-WRONGPASS invalid username-password pair"),
     # Geo: 6.0.7 has the units in lower case, and WITHCOORDS.
     (r"^-ERR unsupported unit provided\. please use .*$",
      "-ERR unsupported unit provided. please use m, km, ft, mi"),

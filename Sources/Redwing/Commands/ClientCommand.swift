@@ -40,6 +40,14 @@ enum ClientCommand {
             c.reply.ok()
         } else if c.word(1, is: "no-evict"), n == 3 {
             noEvict(c)
+        } else if c.word(1, is: "tracking"), n >= 3 {
+            tracking(c)
+        } else if c.word(1, is: "caching"), n >= 3 {
+            caching(c)
+        } else if c.word(1, is: "getredir"), n == 2 {
+            c.reply.integer(c.attachments.tracking.map { Int64(clamping: $0.redirection) } ?? -1)
+        } else if c.word(1, is: "trackinginfo"), n == 2 {
+            trackingInfo(c)
         } else {
             c.unknownSubcommand()
         }
@@ -244,8 +252,4 @@ enum ClientCommand {
         "CACHING  (yes|no)      -- Enable/Disable tracking of the keys for next command in OPTIN/OPTOUT mode.",
         "GETREDIR               -- Return the client ID we are redirecting to when tracking is enabled.",
     ]
-}
-
-extension Server {
-    func hasUser(_ name: String) -> Bool { name == "default" }
 }

@@ -40,6 +40,10 @@ public struct CommandFlags: OptionSet, Sendable {
 /// `firstKey + keyStep`, … `lastKey` (negative counts from the end); 0 when there are none.
 public final class Command {
     public let name: String
+    /// What rename-command can't change: ACL rules name commands by it.
+    let firstName: String
+    /// The number in the ACL's register; -1 until there is one.
+    var accessNumber = -1
     public let arity: Int
     public let flags: CommandFlags
     public let firstKey: Int
@@ -77,6 +81,7 @@ public final class Command {
         _ body: @escaping CommandBody
     ) {
         self.name = name
+        firstName = name
         letters = Array(name.utf8)
         signature = Bytes.with(letters) { Self.signature($0) }
         runsInsideMulti = ["exec", "discard", "multi", "watch", "quit", "reset"].contains(name)
@@ -132,6 +137,7 @@ public final class Command {
 
     private init(of other: Command, name: String) {
         self.name = name.lowercased()
+        firstName = other.firstName
         letters = Array(self.name.utf8)
         signature = Bytes.with(letters) { Self.signature($0) }
         runsInsideMulti = other.runsInsideMulti

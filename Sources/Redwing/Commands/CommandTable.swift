@@ -97,6 +97,7 @@ public struct CommandTable {
             monitoring(),
             memory(),
             cluster(),
+            access(),
         ]
     }
 }

@@ -63,8 +63,3 @@ enum ConfigCommand {
         c.reply.ok()
     }
 }
-
-extension Server {
-    /// The `user` lines of a rewritten file; nil leaves the file's own.
-    func userLines() -> [[UInt8]]? { nil }
-}

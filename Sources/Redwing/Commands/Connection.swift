@@ -20,6 +20,8 @@ extension CommandTable {
             Command(
                 "hello", -2, "noscript loading stale skip_monitor skip_slowlog fast no_auth", "connection",
                 Connection.hello),
+            Command(
+                "reset", 1, "noscript loading stale fast no_auth", "connection", Connection.reset),
         ]
     }
 }
@@ -54,9 +56,32 @@ enum Connection {
         c.flags.insert(.closeAfterReply)
     }
 
+    /// The connection as it was when it was new, as in Redis 6.2.
+    static func reset(_ c: Client) {
+        let server = c.server
+        if c.flags.contains(.master) || c.flags.contains(.replica) && !c.flags.contains(.monitor) {
+            return c.reply.error("ERR can only reset normal client connections")
+        }
+        if c.flags.contains(.monitor) {
+            server.monitors.removeAll { $0 === c }
+            c.flags.subtract([.monitor, .replica])
+        }
+        server.stopTracking(c)
+        c.database = server.keyspace.databases[0]
+        c.reply.version = 2
+        server.forgetUser(c)
+        server.endTransaction(c)
+        server.rooms.pubsub.removeAll(of: c)
+        c.name = []
+        c.flags.subtract([
+            .asking, .readOnly, .pubsub, .replyOff, .replySkip, .replySkipNext, .noTouch, .noEvict,
+        ])
+        c.reply.status("RESET")
+    }
+
     static func auth(_ c: Client) {
         if c.count > 3 { return c.syntaxError() }
-        if c.count == 2, !c.server.requiresPassword {
+        if c.count == 2, c.server.rooms.access.defaultUser.rights.needsNoPassword {
             return c.reply.error(
                 "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?"
             )

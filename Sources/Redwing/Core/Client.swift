@@ -55,6 +55,9 @@ public struct ClientFlags: OptionSet, Sendable {
     public static let tls = ClientFlags(rawValue: 1 << 24)
     /// Its script is busy: it is neither read nor freed.
     public static let protected = ClientFlags(rawValue: 1 << 26)
+    /// Of a tracking client: where its messages should go is gone; it hears of whole prefixes.
+    public static let trackingBroken = ClientFlags(rawValue: 1 << 27)
+    public static let trackingBroadcast = ClientFlags(rawValue: 1 << 28)
     /// The request is run again because a key it waits for is ready.
     public static let retrying = ClientFlags(rawValue: 1 << 25)
 }
@@ -152,6 +155,11 @@ public struct ClientAttachments {
     var channels: Set<[UInt8]> = []
     var patterns: [[UInt8]] = []
     var subscriptions: Int { channels.count + patterns.count }
+
+    /// Whose rights the connection has; nil for the default user's.
+    var user: User?
+    /// Client-side caching, while it is on.
+    var tracking: TrackingState?
 
     public init() {}
 }

@@ -163,6 +163,7 @@ extension Server {
     /// Rooms that keep something of `client` let it go.
     func willFree(_ client: Client) {
         rooms.pubsub.removeAll(of: client)
+        stopTracking(client)
         if client.attachments.replica != nil { rooms.replicationRoom?.forget(client) }
     }
 }

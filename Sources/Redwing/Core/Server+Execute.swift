@@ -102,9 +102,7 @@ extension Server {
         if nanoseconds >= slowNanoseconds {
             wasSlow(client, command, microseconds: nanoseconds / 1000)
         }
-        if client.flags.contains(.tracking), command.flags.contains(.readonly) {
-            trackKeys(client, command)
-        }
+        if client.flags.contains(.tracking) { ranTracking(client, command) }
     }
 
     // MARK: Refusals

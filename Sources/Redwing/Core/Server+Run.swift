@@ -80,6 +80,7 @@ extension Server {
         freeRemains()
         runUnprocessed()
         rooms.replicationRoom?.askForAcks()
+        if isTracking { sendInvalidations() }
         flushAOF()
         rooms.replicationRoom?.beforeSleep()
         flushReplies()

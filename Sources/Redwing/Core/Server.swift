@@ -129,6 +129,8 @@ public struct ServerRooms {
     var appendOnlyFile: AppendOnlyFile?
     var pubsub = PubSub()
     var tls: TLSContexts?
+    let access = AccessRoom()
+    var tracking = TrackingTable()
     var scripting: ScriptingRoom?
     var observation = Observation()
 

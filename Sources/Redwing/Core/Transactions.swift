@@ -146,7 +146,7 @@ enum Transactions {
             }
             c.request = Bytes(start: base + step.request.lowerBound, count: step.request.count)
             c.command = step.command
-            if let text = server.accessRefusal(c, step.command) {
+            if let text = server.accessRefusalInExec(c, step.command) {
                 c.reply.error(text)
                 continue
             }

@@ -35,6 +35,7 @@ extension Client {
 
     private static let letters: [(ClientFlags, Character)] = [
         (.master, "M"), (.pubsub, "P"), (.multi, "x"), (.blocked, "b"), (.tracking, "t"),
+        (.trackingBroken, "R"), (.trackingBroadcast, "B"),
         (.dirtyCas, "d"), (.closeAfterReply, "c"), (.unprocessed, "u"), (.closeSoon, "A"),
         (.unixSocket, "U"), (.readOnly, "r"), (.noEvict, "e"),
     ]
@@ -66,5 +67,10 @@ extension Client {
     }
 
     /// The user whose rights the client has; nil when it has all (the server's own, a master's link).
-    var userName: String? { flags.contains(.master) || fd < 0 ? nil : "default" }
+    var userName: String? { accessUser.map { String(decoding: $0.name, as: UTF8.self) } }
+
+    var accessUser: User? {
+        if flags.contains(.master) || fd < 0 { return nil }
+        return attachments.user ?? server.rooms.access.defaultUser
+    }
 }

@@ -28,6 +28,7 @@ extension Server {
         applyPackedLimits()
         applySlowThreshold()
         requestLimits.bulk = config.protoMaxBulkLen
+        try loadUsers()
         rooms.observation.startupMemory = usedMemory
     }
 
@@ -53,8 +54,7 @@ extension Server {
             if let reason = OpenFiles.adjust(toMaxclients: config.maxclients) { return reason }
         case "loglevel": Log.setLevel(config.loglevel)
         case "requirepass":
-            // Without a password everybody is in, also who came while there was one.
-            if config.requirepass.isEmpty { for client in clients.values { client.authenticated = true } }
+            takeDefaultPassword()
         case "proto-max-bulk-len": requestLimits.bulk = config.protoMaxBulkLen
         case "maxmemory":
             if config.maxmemory > 0, usedMemory > config.maxmemory {

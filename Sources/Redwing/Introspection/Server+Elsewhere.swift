@@ -57,9 +57,6 @@ extension Server {
         return info.text
     }
 
-    // MARK: Client-side caching
-    var trackingTotals: (keys: Int, items: Int, prefixes: Int) { (0, 0, 0) }
-
     // MARK: Lazy freeing
     var pendingFreeObjects: Int { keyspace.remainsCount }
 }

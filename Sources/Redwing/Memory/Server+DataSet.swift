@@ -29,6 +29,7 @@ extension Server {
         watchers.touchAll(index) { database, key in
             Bytes.with(key) { keyspace.databases[database].find($0) != nil }
         }
+        if isTracking { invalidateFlushed(all: index == nil) }
         let all = keyspace.count
         guard let index, keyspace.databases[index].count < all else {
             let old = keyspace.dropAll()

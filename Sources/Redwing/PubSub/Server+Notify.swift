@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Keyspace notifications and client-side caching, as the keyspace's changes reach them.
+// Keyspace notifications, as the keyspace's changes reach them.
 
 import Configuration
 import Keyspace
@@ -24,12 +24,4 @@ extension Server {
             Bytes.with("__keyevent@\(database.index)__:\(event)") { _ = publish($0, key) }
         }
     }
-
-    /// Some client has CLIENT TRACKING on.
-    var isTracking: Bool { false }
-    func invalidate(_ key: Bytes, by client: Client?) {}
-    /// A tracking client read the keys of `command`.
-    func trackKeys(_ client: Client, _ command: Command) {}
-    /// Every cached key may be wrong: the data set was replaced.
-    func invalidateAll() {}
 }
