@@ -238,12 +238,18 @@ ssize_t redwing_tls_write(uintptr_t session, uintptr_t bytes, size_t count) {
 
 int redwing_tls_has_pending(uintptr_t session) {
     struct session *s = (struct session *)session;
-    return !s->is_closed && s->is_pending;
+    pthread_mutex_lock(&s->lock);
+    int answer = !s->is_closed && s->is_pending;
+    pthread_mutex_unlock(&s->lock);
+    return answer;
 }
 
 int redwing_tls_wants_room(uintptr_t session) {
     struct session *s = (struct session *)session;
-    return !s->is_closed && (s->held > 0 || s->read_wants_room);
+    pthread_mutex_lock(&s->lock);
+    int answer = !s->is_closed && (s->held > 0 || s->read_wants_room);
+    pthread_mutex_unlock(&s->lock);
+    return answer;
 }
 
 void redwing_tls_close(uintptr_t session) {

@@ -299,6 +299,25 @@ def test_a_bad_certificate_is_refused_and_the_old_one_serves_on(farm, certificat
     assert server.call("CONFIG", "GET", "tls-cert-file") == old
 
 
+def test_authorities_in_a_directory(farm, certificates):
+    directory = farm.directory()
+    with open(certificates.cert("ca")) as old:
+        with open(os.path.join(directory, "ca.crt"), "w") as new:
+            new.write(old.read())
+    certificates.openssl("rehash", directory)
+    server = farm.redwing(certificates.options(tls_ca_cert_file="", tls_ca_cert_dir=directory))
+    assert answers(server, certificates.context())
+    assert not answers(server, certificates.context("stranger"))
+
+
+def test_dh_parameters(farm, certificates):
+    path = os.path.join(farm.directory(), "dh.pem")
+    certificates.openssl("genpkey", "-genparam", "-algorithm", "DH", "-pkeyopt", "group:ffdhe2048",
+                         "-out", path)
+    server = farm.redwing(certificates.options(tls_dh_params_file=path))
+    assert answers(server, certificates.context())
+
+
 def test_a_renewed_certificate_is_taken_for_new_connections(farm, certificates):
     directory = farm.directory()
     cert, key = os.path.join(directory, "cert"), os.path.join(directory, "key")
@@ -394,6 +413,7 @@ def test_full_and_partial_sync(farm, certificates, roles, send, receive):
         # The stream, also in pieces larger than a record.
         client.call("APPEND", "big", os.urandom(1 << 20))
         write_some(client, "more", n=300)
+        assert client.call("WAIT", 1, 5000) == 1
         assert_same(master, replica)
         # A cut link is continued.
         counts = sync_counts(master)
@@ -451,6 +471,19 @@ def test_a_master_that_the_replica_does_not_trust(farm, certificates):
         client.call("CONFIG", "SET", "tls-ca-cert-file", certificates.cert("ca"))
     wait_link_up(replica)
     assert_same(master, replica)
+
+
+def test_a_certificate_for_the_link_alone(farm, certificates):
+    """tls-client-cert-file: what the replica shows its master; this one trusts another authority."""
+    master = farm.redis(certificates.options(tls_ca_cert_file=certificates.cert("foreign")))
+    replica = farm.redwing(certificates.options(
+        tls_replication="yes", tls_client_cert_file=certificates.cert("stranger"),
+        tls_client_key_file=certificates.key("stranger")))
+    master.call("SET", "k", "v")
+    follow(replica, master.options["tls-port"])
+    wait_link_up(replica)
+    assert_same(master, replica)
+    assert answers(replica, certificates.context())
 
 
 def test_a_plain_master_and_a_replica_that_speaks_tls(farm, certificates):
