@@ -51,6 +51,13 @@ public protocol CommandSink: AnyObject {
 extension Server {
     /// Sends what `command` changed to all sinks.
     func propagate(_ client: Client, _ command: Command, changed: Bool) {
+        // The common case, without a copy of anything.
+        if !propagation.isSpecial, client.flags.isDisjoint(with: [.master, .script]), !loading {
+            if command.isFrame || !changed { return }
+            if let file = rooms.appendOnlyFile, file.takesCommands { passOn(client, to: file) }
+            if let room = rooms.replicationRoom, room.takesCommands { passOn(client, to: room) }
+            return
+        }
         let said = propagation
         // Everything from a master goes on byte for byte, when it is applied (see masterApplied).
         var toReplicas = said.toReplicas && !client.flags.contains(.master)
@@ -78,6 +85,17 @@ extension Server {
                 Self.withViews(words) { sink.append(words: $0, db: db) }
             }
             if count > 1 { sink.endGroup() }
+        }
+    }
+
+    /// The command as it came.
+    @inline(__always)
+    private func passOn(_ client: Client, to sink: some CommandSink) {
+        let db = client.database.index
+        if !client.request.isEmpty {
+            sink.append(request: client.request, db: db)
+        } else {
+            sink.append(words: client.arguments.all, db: db)
         }
     }
 

@@ -55,7 +55,7 @@ extension ReplicationRoom {
         connection = nil
         if let client = master {
             master = nil
-            transactionBytes.removeAll()
+            dropTransaction()
             client.flags.remove(.master)
             server.freeSoon(client)
         }
@@ -114,7 +114,7 @@ extension ReplicationRoom {
             client.database = server.keyspace.databases[db]
         }
         master = client
-        transactionBytes.removeAll()
+        dropTransaction()
         feed.assumeDB(db)
         // The stream's first bytes may have come, decrypted, with what stood before it.
         if transport?.hasPending == true { server.resume(client) }
@@ -153,28 +153,32 @@ extension ReplicationRoom {
     /// A request of the master's was applied: it counts, and goes on byte for byte. Those of a
     /// transaction do so together, so that nobody is ever continued from its middle.
     func applied(_ client: Client, _ bytes: Bytes) {
-        if client.flags.contains(.multi) {
+        if client.flags.contains(.multi) || holdsTransaction {
             transactionBytes.append(bytes)
-            return
-        }
-        feed.assumeDB(client.database.index)
-        if transactionBytes.isEmpty {
-            feed.proxy(bytes)
-        } else {
-            transactionBytes.append(bytes)
-            feed.proxy(transactionBytes.bytes)
+            holdsTransaction = true
+            if client.flags.contains(.multi) { return }
+            holdsTransaction = false
+            stream.append(transactionBytes.bytes)
             transactionBytes.removeAll(keeping: 64 << 10)
+        } else {
+            stream.append(bytes)
         }
-        if stream.end &- flushedTo > 128 << 10 { flush() }
+        if stream.end &- flushedTo > Self.flushInterval { flush() }
+    }
+
+    private func dropTransaction() {
+        transactionBytes.removeAll()
+        holdsTransaction = false
     }
 
     /// The connection to the master has ended, or must end. `isTrusted` is false after a protocol
     /// error: then what we have is not known to be a prefix of the master's stream.
     func masterLost(_ client: Client, reason: String, isTrusted: Bool) {
         guard master === client else { return }
+        feed.assumeDB(client.database.index)
         master = nil
         client.flags.remove(.master)
-        transactionBytes.removeAll()
+        dropTransaction()
         perform(link.linkLost(reason, position: isTrusted ? position : nil, at: Self.now))
     }
 

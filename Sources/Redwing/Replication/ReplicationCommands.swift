@@ -69,6 +69,7 @@ extension ReplicationRoom {
         // The new master may have been continued from us, and know our id.
         let own = wasMaster ? position : nil
         server.config.replicaof = MasterAddress(host: target.host, port: target.port)
+        follows = true
         Log.started(as: .replica)
         // A replica's own clients must not wait for what it can no longer decide.
         server.unblockForRoleChange()
@@ -80,6 +81,7 @@ extension ReplicationRoom {
     /// REPLICAOF NO ONE: what was replicated stays, under a new id; replicas of ours can go on.
     func promote() {
         server.config.replicaof = nil
+        follows = false
         Log.started(as: .master)
         let wasReplica = link.isReplica
         perform(link.promote())

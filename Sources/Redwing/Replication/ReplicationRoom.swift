@@ -16,6 +16,8 @@ public final class ReplicationRoom {
     let feed: StreamFeed
 
     // MARK: Our side as a replica
+    /// A master is configured: we make no stream of our own.
+    var follows = false
     var link = ReplicaLink()
     /// The connection until the stream runs on it.
     var connection: MasterConnection?
@@ -25,6 +27,7 @@ public final class ReplicationRoom {
     var heard = false
     /// Bytes of the master's transaction at hand: they count and go on when it is complete.
     let transactionBytes = ByteBuffer()
+    var holdsTransaction = false
     var loader: LinkLoader?
 
     // MARK: Our side as a master
@@ -89,7 +92,8 @@ public final class ReplicationRoom {
 
     /// Where we stand: what a master's stream brought us to, or our own end as a master.
     var position: ReplicaLink.CachedMaster {
-        ReplicaLink.CachedMaster(id: history.id, offset: stream.end, db: feed.db)
+        if let master { feed.assumeDB(master.database.index) }
+        return ReplicaLink.CachedMaster(id: history.id, offset: stream.end, db: feed.db)
     }
 
     /// The configuration may have changed.
@@ -136,7 +140,7 @@ public final class ReplicationRoom {
 extension ReplicationRoom: CommandSink {
     /// Bytes fed in the middle of a turn after which the replicas get theirs: a long pipeline must
     /// not hold the stream back until its end.
-    private static let flushInterval: Int64 = 128 << 10
+    static let flushInterval: Int64 = 128 << 10
 
     public func beginGroup() { feed.beginGroup() }
     public func endGroup() { feed.endGroup() }

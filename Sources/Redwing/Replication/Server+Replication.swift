@@ -147,7 +147,7 @@ extension Server {
 extension ReplicationRoom {
     /// Our own writes go into the stream while somebody may ask for it; a replica makes no stream of
     /// its own.
-    var takesCommands: Bool { stream.isActive && server.config.replicaof == nil }
+    var takesCommands: Bool { stream.isActive && !follows }
 
     /// What the RDB at start-up says of the stream behind it.
     func restore(_ found: SnapshotInfo.Replication) {
@@ -203,6 +203,7 @@ extension ReplicationRoom {
     /// Opens for business: the cron, and the master that the configuration names.
     func begin() {
         refreshSettings()
+        follows = server.config.replicaof != nil
         server.loop.schedule(after: 1000, every: 1000) { [unowned self] in tick() }
         if let master = server.config.replicaof {
             let target = ReplicaLink.Master(host: master.host, port: master.port)

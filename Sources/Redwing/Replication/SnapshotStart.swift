@@ -120,8 +120,8 @@ extension ReplicationRoom {
         }
         switch sync.target {
         case .disk:
-            return server.startBackgroundSave(replication: position) { [weak self, sync] ok in
-                self?.fileEnded(sync, ok: ok)
+            return server.startBackgroundSave(replication: position) { [unowned self, sync] ok in
+                fileEnded(sync, ok: ok)
             }
         case .spool:
             do {
@@ -156,8 +156,8 @@ extension ReplicationRoom {
             guard writer.isValid else { return -ENOMEM }
             snapshot.write(keyspace, to: writer) { report.progress(keys: $0, bytes: writer.bytesWritten) }
             return writer.finish()
-        } finished: { [weak self, sync] end in
-            self?.writerEnded(sync, end)
+        } finished: { [unowned self, sync] end in
+            writerEnded(sync, end)
         }
         if reason == nil {
             Log.notice("Background RDB transfer started by pid \(server.persistence.child?.pid ?? 0)")
