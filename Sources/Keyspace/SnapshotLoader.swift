@@ -145,7 +145,9 @@ public struct SnapshotLoader {
         _ summary: inout LoadSummary
     ) throws(RDBFault) {
         let expiry = unsafe reader.item.expiry_ms
-        if let limit = dropExpiredBefore, expiry >= 0, expiry < limit {
+        // Where replicas may go on from this snapshot's offset, keys that died meanwhile stay until the
+        // expiry cycle meets them: its DEL is what replicas wait for.
+        if let limit = dropExpiredBefore, expiry >= 0, expiry < limit, summary.info.replication == nil {
             summary.keysExpired += 1
             return
         }

@@ -98,6 +98,20 @@ def test_the_replica_of_a_restarted_master_is_continued(farm, roles):
     assert counts["sync_full"] == 0 and counts["sync_partial_ok"] == 1
 
 
+def test_what_expires_while_a_master_restarts_is_deleted_on_its_replica(farm):
+    master, replica = a_pair(farm, ("redwing", "redis"))
+    saves_at_its_end(master)
+    master.call("SET", "short", "x", "PX", "500")
+    assert_same(master, replica)
+    master.stop()
+    time.sleep(0.6)
+    master.start()
+    wait_link_up(replica)
+    eventually(lambda: replica.call("DBSIZE") == master.call("DBSIZE"), 10)
+    assert_same(master, replica)
+    assert sync_counts(master)["sync_full"] == 0
+
+
 @pytest.mark.parametrize("kinds", [("redwing", "redwing", "redis"), ("redis", "redwing", "redwing"),
                                    ("redwing", "redis", "redwing")], ids="-".join)
 def test_a_promoted_replica_continues_its_sibling(farm, kinds):
