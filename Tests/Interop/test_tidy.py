@@ -24,6 +24,7 @@ FENCE = [
     "Sources/Keyspace/Listpack.swift",
     "Sources/Keyspace/PackedPairs.swift",
     "Sources/Keyspace/*RDB*.swift",
+    "Sources/Keyspace/ParallelSnapshot.swift",
     "Sources/Keyspace/SnapshotLoader.swift",
     "Sources/Redwing/Commands/Saving.swift",
     "Sources/Redwing/Core/ClientReference.swift",
