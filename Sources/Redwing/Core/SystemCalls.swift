@@ -78,21 +78,23 @@ enum SystemCalls {
         setOption(fd, Int32(IPPROTO_TCP), TCP_NODELAY, on ? 1 : 0)
     }
 
-    /// A listening TCP socket on `address` (IPv4 or IPv6 text, a name, or nil for all) and `port`.
-    static func listenTCP(_ address: String?, port: Int, backlog: Int, family: Int32) throws(SystemError)
-        -> Int32
-    {
+    /// Gives `attempt` a stream socket for each address that `host` (nil: all of ours) and `port` have, until
+    /// one succeeds; the socket of a failed attempt is closed. Throws the last failure.
+    private static func eachAddress(
+        _ host: String?, port: Int, family: Int32, flags: Int32, unresolved: Int32,
+        _ attempt: (_ socket: Int32, UnsafeMutablePointer<addrinfo>) -> SystemError?
+    ) throws(SystemError) -> Int32 {
         var hints = unsafe addrinfo()
         unsafe hints.ai_family = family
         unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-        unsafe hints.ai_flags = AI_PASSIVE
+        unsafe hints.ai_flags = flags
         var list: UnsafeMutablePointer<addrinfo>?
-        let found = unsafe getaddrinfo(address, String(port), &hints, &list)
+        let found = unsafe getaddrinfo(host, String(port), &hints, &list)
         guard found == 0, let first = unsafe list else {
-            throw SystemError(call: "getaddrinfo", code: EADDRNOTAVAIL)
+            throw SystemError(call: "getaddrinfo", code: unresolved)
         }
         defer { unsafe freeaddrinfo(first) }
-        var failure = SystemError(call: "bind", code: EADDRNOTAVAIL)
+        var failure = SystemError(call: "getaddrinfo", code: unresolved)
         var next: UnsafeMutablePointer<addrinfo>? = unsafe first
         while let info = unsafe next {
             unsafe next = info.pointee.ai_next
@@ -103,19 +105,27 @@ enum SystemCalls {
                 failure = .last("socket")
                 continue
             }
+            guard let fault = unsafe attempt(fd, info) else { return fd }
+            failure = fault
+            close(fd)
+        }
+        throw failure
+    }
+
+    /// A listening TCP socket on `address` (IPv4 or IPv6 text, a name, or nil for all) and `port`.
+    static func listenTCP(_ address: String?, port: Int, backlog: Int, family: Int32) throws(SystemError)
+        -> Int32
+    {
+        try unsafe eachAddress(
+            address, port: port, family: family, flags: AI_PASSIVE, unresolved: EADDRNOTAVAIL
+        ) { fd, info in
             setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1)
             if unsafe info.pointee.ai_family == AF_INET6 {
                 setOption(fd, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1)
             }
-            if unsafe bind(fd, info.pointee.ai_addr, info.pointee.ai_addrlen) == 0,
-                listen(fd, Int32(backlog)) == 0
-            {
-                return fd
-            }
-            failure = .last("bind")
-            close(fd)
+            let bound = unsafe bind(fd, info.pointee.ai_addr, info.pointee.ai_addrlen) == 0
+            return bound && listen(fd, Int32(backlog)) == 0 ? nil : .last("bind")
         }
-        throw failure
     }
 
     /// A listening UNIX socket at `path`; a stale one there is removed first.
@@ -183,36 +193,28 @@ enum SystemCalls {
         String(decoding: chars.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    /// Starts a non-blocking connect. The socket is writable when it succeeded or failed.
+    /// Starts a non-blocking connect, from the address `source` where that can be had. The socket is
+    /// writable when it succeeded or failed.
     static func connect(_ host: String, port: Int, from source: String? = nil) throws(SystemError) -> Int32 {
+        try unsafe eachAddress(
+            host, port: port, family: AF_UNSPEC, flags: 0, unresolved: EHOSTUNREACH
+        ) { fd, info in
+            if let source { unsafe bindSource(fd, source, info.pointee.ai_family) }
+            let begun = unsafe Glibc.connect(fd, info.pointee.ai_addr, info.pointee.ai_addrlen)
+            return begun == 0 || errno == EINPROGRESS ? nil : .last("connect")
+        }
+    }
+
+    /// Binds a socket that will connect to one of our own addresses; without it the system chooses.
+    private static func bindSource(_ fd: Int32, _ source: String, _ family: Int32) {
         var hints = unsafe addrinfo()
-        unsafe hints.ai_family = AF_UNSPEC
+        unsafe hints.ai_family = family
         unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         var list: UnsafeMutablePointer<addrinfo>?
-        guard unsafe getaddrinfo(host, String(port), &hints, &list) == 0, let first = unsafe list else {
-            throw SystemError(call: "getaddrinfo", code: EHOSTUNREACH)
-        }
-        defer { unsafe freeaddrinfo(first) }
-        var failure = SystemError(call: "connect", code: EHOSTUNREACH)
-        var next: UnsafeMutablePointer<addrinfo>? = unsafe first
-        while let info = unsafe next {
-            unsafe next = info.pointee.ai_next
-            let fd = unsafe socket(
-                info.pointee.ai_family, info.pointee.ai_socktype | Int32(SOCK_NONBLOCK.rawValue)
-                    | Int32(SOCK_CLOEXEC.rawValue), info.pointee.ai_protocol)
-            if fd < 0 {
-                failure = .last("socket")
-                continue
-            }
-            if unsafe Glibc.connect(fd, info.pointee.ai_addr, info.pointee.ai_addrlen) == 0
-                || errno == EINPROGRESS
-            {
-                return fd
-            }
-            failure = .last("connect")
-            close(fd)
-        }
-        throw failure
+        guard unsafe getaddrinfo(source, nil, &hints, &list) == 0, let first = unsafe list else { return }
+        setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1)
+        unsafe _ = bind(fd, first.pointee.ai_addr, first.pointee.ai_addrlen)
+        unsafe freeaddrinfo(first)
     }
 
     /// The result of a non-blocking connect: 0 or errno.
