@@ -84,6 +84,7 @@ extension ReplicationRoom {
             let sync = peer.sync
             peer.sync = nil
             sync?.left(client)
+            refreshGoodReplicas()
             server.refreshGate()
             server.wantsWrite(client)
         case .sendNewline:

@@ -90,6 +90,7 @@ extension ReplicationRoom {
         // They must learn the new id; being continued costs them nothing.
         dropReplicas()
         feed.forgetDB()
+        writtenTo = stream.end
         if !stream.isActive { stream.activate() }
         withoutReplicasSince = Self.now
         guardRefusal = nil
@@ -135,8 +136,8 @@ extension ReplicationRoom {
         else { return }
         if timeout < 0 { return client.reply.error("ERR timeout is negative") }
         // All that was written so far, by whomever: the client's own writes are among it, also those
-        // of its scripts.
-        let offset = stream.end
+        // of its scripts. Not the GETACKs of others, which the ACKs they bring don't count.
+        let offset = min(writtenTo, stream.end)
         let have = count(acknowledging: offset)
         if have >= wanted || !client.mayBlock {
             return client.reply.integer(have)
