@@ -98,6 +98,7 @@ public struct CommandTable {
             memory(),
             cluster(),
             access(),
+            migration(),
         ]
     }
 }

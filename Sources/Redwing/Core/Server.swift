@@ -133,6 +133,8 @@ public struct ServerRooms {
     var tracking = TrackingTable()
     var scripting: ScriptingRoom?
     var observation = Observation()
+    /// Connections of MIGRATE.
+    let peers = PeerSockets()
 
     var expiry = ExpiryCycle()
     var eviction = EvictionPool()

@@ -95,6 +95,20 @@ enum TransferCalls {
         unsafe _ = poll(&entry, 1, milliseconds)
     }
 
+    static func isWritable(_ fd: Int32, milliseconds: Int32) -> Bool {
+        waits(fd, for: Int32(POLLOUT), milliseconds)
+    }
+
+    static func isReadable(_ fd: Int32, milliseconds: Int32) -> Bool {
+        waits(fd, for: Int32(POLLIN), milliseconds)
+    }
+
+    /// False when the time was over; an error or the peer's end counts as ready: the next call tells.
+    private static func waits(_ fd: Int32, for events: Int32, _ milliseconds: Int32) -> Bool {
+        var entry = pollfd(fd: fd, events: Int16(events), revents: 0)
+        return unsafe poll(&entry, 1, milliseconds) > 0
+    }
+
     static func sleep(microseconds: UInt32) { usleep(microseconds) }
 }
 
