@@ -124,7 +124,10 @@ extension Server {
 
     /// An error in place of running a command; a transaction in the making is spoilt by it.
     private func refuse(_ client: Client, _ text: String) {
-        if client.flags.contains(.multi) { client.flags.insert(.dirtyExec) }
+        // What a master of a later version sends besides is applied all the same: it has done so.
+        if client.flags.contains(.multi), !client.flags.contains(.master) {
+            client.flags.insert(.dirtyExec)
+        }
         client.reply.error(text)
         replied(client)
     }

@@ -150,7 +150,9 @@ enum Transactions {
                 c.reply.error(text)
                 continue
             }
+            let mark = c.reply.out.count
             server.call(c, step.command)
+            if c.flags.contains(.master) { server.noteMasterError(c, from: mark) }
         }
         server.endGroup()
         server.inExec = false

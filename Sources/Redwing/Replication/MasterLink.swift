@@ -123,6 +123,7 @@ extension ReplicationRoom {
     /// A full sync is done: its history is ours now. Whoever followed us must ask again.
     private func adopt(_ state: ReplicaLink.CachedMaster?) {
         dropReplicas()
+        masterErrors = MasterErrors()
         fullSync?.isOutdated = true
         if let state { history.adopt(state.id) } else { history.begin(Self.freshID()) }
         stream.restart(at: state?.offset ?? 0)

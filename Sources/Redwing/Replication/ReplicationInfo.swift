@@ -51,6 +51,8 @@ extension ReplicationRoom {
         line("slave_read_only", server.config.replicaReadOnly ? 1 : 0)
         line("replica_announced", server.config.replicaAnnounced ? 1 : 0)
         line("replica_empty_master_guard_refused", guardRefusal == nil ? 0 : 1)
+        line("master_stream_errors", masterErrors.count)
+        if masterErrors.count > 0 { line("master_stream_last_error", masterErrors.last) }
     }
 
     private func lastIO(_ now: Instant) -> Int64 {

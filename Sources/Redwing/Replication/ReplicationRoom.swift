@@ -8,6 +8,17 @@ import Keyspace
 import Memory
 import Replication
 
+/// What went wrong with the master's stream.
+struct MasterErrors {
+    private(set) var count = 0
+    private(set) var last = ""
+
+    mutating func note(_ text: String) {
+        count += 1
+        last = text
+    }
+}
+
 /// One for each server, main thread only.
 public final class ReplicationRoom {
     unowned let server: Server
@@ -29,6 +40,8 @@ public final class ReplicationRoom {
     let transactionBytes = ByteBuffer()
     var holdsTransaction = false
     var loader: LinkLoader?
+    /// Commands of the master's that failed here since the last full sync: we differ from it then.
+    var masterErrors = MasterErrors()
 
     // MARK: Our side as a master
     /// All replicas from their SYNC or PSYNC on, in the order in which they came.

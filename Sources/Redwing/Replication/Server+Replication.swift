@@ -45,11 +45,20 @@ extension Server {
 
     /// A command of the master's wrote a reply, which it must not get; an error is worth a line.
     func masterWasReplied(_ client: Client) {
+        noteMasterError(client, from: 0)
+    }
+
+    /// Looks at the reply that begins at `mark`. An error means that our data is no longer the
+    /// master's: it is logged, counted, and INFO says so until the next full sync.
+    func noteMasterError(_ client: Client, from mark: Int) {
         let out = client.reply.out
-        guard !out.isEmpty, out.bytes[0] == UInt8(ascii: "-") else { return }
+        guard out.count > mark, out.bytes[mark] == UInt8(ascii: "-") else { return }
         statistics.unexpectedErrorReplies += 1
-        let text = out.bytes.dropFirst(1).prefix(128).string.prefix { $0 != "\r\n" && $0 != "\r" }
-        let name = client.command?.name ?? "?"
+        let line = out.bytes.dropFirst(mark + 1).prefix(128).array.prefix { $0 != 0x0D && $0 != 0x0A }
+        let text = String(decoding: line, as: UTF8.self)
+        // The last found command isn't the one at hand when that is unknown.
+        let name = client.count > 0 ? client[0].prefix(64).string.lowercased() : "?"
+        rooms.replicationRoom?.masterErrors.note("\(name): \(text)")
         Log.warning(
             "== CRITICAL == This replica is sending an error to its master: '\(text)' after processing "
                 + "the command '\(name)'")
