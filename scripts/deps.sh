@@ -9,7 +9,7 @@ set -euo pipefail
 packages=(
     gcc make pkg-config
     libjemalloc-dev liblz4-dev zlib1g-dev liblua5.1-0-dev libssl-dev
-    redis-server redis-sentinel redis-tools libhiredis-dev lz4 python3-venv
+    redis-server redis-sentinel redis-tools libhiredis-dev libredis-perl lz4 python3-venv
 )
 
 missing=()
