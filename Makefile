@@ -27,10 +27,10 @@ deps: ## install what is missing: Debian packages, and the tests' Python package
 	@scripts/deps.sh
 	@scripts/venv.sh
 
-build: ## the optimised server, .build/release/redwing-server, and redwing-rdb
+build: ## the optimised server, .build/release/redwing-server, and redwing-rdb; they need no Swift to run
 	@command -v swift >/dev/null || { echo "build: no swift in PATH; see https://swift.org/install"; exit 1; }
-	$(BUILD) -c release --product redwing-server
-	$(BUILD) -c release --product redwing-rdb
+	$(BUILD) -c release --static-swift-stdlib --product redwing-server
+	$(BUILD) -c release --static-swift-stdlib --product redwing-rdb
 
 run: ## a master and a replica with sample data; shows the full sync; Ctrl-C ends both
 	@scripts/run.sh PORT=$(PORT) REPLICA_PORT=$(REPLICA_PORT) SERVER=$(SERVER)
