@@ -24,6 +24,16 @@ extension Configuration {
         return File.replace(configFile, with: new).map { "ERR Rewriting config file: \($0.text)" }
     }
 
+    /// A `user` line with the words quoted that would not come back otherwise. (Redis writes a
+    /// pattern with a quote as it is, and then can't read its own file.)
+    private static func userLine(_ line: [UInt8]) -> [UInt8] {
+        let words = line.split(separator: 32).map { word in
+            word.contains { $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "'") }
+                ? Syntax.quoted([UInt8](word)) : [UInt8](word)
+        }
+        return Array(words.joined(separator: [32]))
+    }
+
     /// The new text of a file whose text is `old`.
     func rewritten(_ old: [UInt8], users: [[UInt8]]?) -> [UInt8] {
         var file = RewrittenFile(old)
@@ -34,7 +44,7 @@ extension Configuration {
             let isDefault = directive.name != "dir" && lines == directive.lines(in: fresh)
             file.put(directive.name, lines, isDefault: isDefault)
         }
-        if let users { file.put("user", users, isDefault: false) }
+        if let users { file.put("user", users.map(Self.userLine), isDefault: false) }
         return file.text
     }
 }

@@ -8,6 +8,7 @@ import os
 import pytest
 
 from lab.resp import Client, Closed
+from lab.servers import NotReady
 
 
 @pytest.fixture(autouse=True)
@@ -355,3 +356,54 @@ def test_users_in_the_configuration(farm):
         client.call("AUTH", "alice", "any")
         assert client.call("SET", "a", "1") == b"OK"
         assert str(client.call_or_error("SET", "b", "1")).startswith("NOPERM")
+
+
+def test_a_rewritten_configuration_keeps_the_users(farm, tmp_path):
+    path = str(tmp_path / "redis.conf")
+    with open(path, "w") as file:
+        file.write("# mine\nuser bob on >old +get\nrequirepass secret\n")
+    server = farm.redwing(arguments=[path])
+    with Client(server.port) as client:
+        client.call("AUTH", "secret")
+        client.call("ACL", "SETUSER", "bob", "resetpass", "~it's", '~"x\\', "+set", "+client|id")
+        client.call("ACL", "SETUSER", "zoe", "on", "nopass", "~a*", "+@all", "-@dangerous")
+        before = client.call("ACL", "LIST")
+        assert client.call("CONFIG", "REWRITE") == b"OK"
+    lines = open(path).read().splitlines()
+    assert lines[0] == "# mine" and lines[1].startswith("user bob on ")
+    assert len([line for line in lines if line.startswith("user ")]) == 3
+    server.restart()
+    with Client(server.port) as client:
+        assert client.call("AUTH", "secret") == b"OK"
+        assert client.call("ACL", "LIST") == before
+
+
+def test_a_renamed_command_keeps_its_rule(farm):
+    server = farm.redwing({"rename-command": [("get", "fetch"), ("set", "")]})
+    with Client(server.port) as client:
+        client.call("ACL", "SETUSER", "bob", "on", "nopass", "~*", "+@all", "-get", "-set")
+        assert client.call("FETCH", "a") is None
+        client.call("AUTH", "bob", "x")
+        assert "'get' command" in str(client.call_or_error("FETCH", "a"))
+
+
+@pytest.mark.parametrize("option, text", [
+    ({"user": [("bob", "on", "+nosuch")]},
+     "Error in user declaration '+nosuch': Unknown command or category name in ACL"),
+    ({"aclfile": "/nonexistent/users.acl"},
+     "Aborting Redis startup because of ACL errors: Error loading ACLs, opening file "
+     "'/nonexistent/users.acl': No such file or directory"),
+    ({"aclfile": "/dev/null", "user": [("bob", "on")]}, "please define either an ACL file"),
+])
+def test_a_server_with_wrong_users_does_not_start(farm, option, text):
+    with pytest.raises(NotReady) as failure:
+        farm.redwing(option)
+    assert text in str(failure.value)
+
+
+def test_strangers_names_in_the_log_are_cut(farm):
+    server = farm.redwing({"requirepass": "x"})
+    with Client(server.port) as client:
+        client.call_or_error("AUTH", "y" * 10000, "z")
+        client.call("AUTH", "x")
+        assert len(client.call("ACL", "LOG")[0][9]) == 1024

@@ -233,3 +233,17 @@ def test_eviction_and_scripts_reads(farm):
         other.call_or_error("PING")
         assert client.read() == [b"invalidate", [b"a"]]
         other.call("CONFIG", "SET", "maxmemory", "0")
+
+
+def test_a_message_does_not_cut_a_reply_in_two(farm):
+    """The one who changes the key is the one to whom the message is redirected, inside EXEC."""
+    server = farm.redwing()
+    with Client(server.port) as client, Client(server.port) as target:
+        target.call("HELLO", "3")
+        client.call("CLIENT", "TRACKING", "ON", "REDIRECT", target.call("CLIENT", "ID"))
+        client.call("GET", "a")
+        target.call("MULTI")
+        target.call("SET", "a", "1")
+        target.call("GET", "a")
+        assert target.call("EXEC") == [b"OK", b"1"]
+        assert target.read() == [b"invalidate", [b"a"]]

@@ -136,6 +136,13 @@ extension Server {
 
     /// Before the loop sleeps: prefixes' messages, and keys that the table has no room for.
     func sendInvalidations() {
+        let deferred = rooms.tracking.deferred
+        if !deferred.isEmpty {
+            rooms.tracking.deferred = []
+            for (id, keys) in deferred {
+                if let client = clients[id] { tell(client, keys) }
+            }
+        }
         for prefix in rooms.tracking.takeChanges() {
             let keys = Array(prefix.changed.keys)
             for id in prefix.clients {
@@ -147,12 +154,15 @@ extension Server {
         limitKeys()
     }
 
+    /// Keys given up in one turn at most: a limit lowered by much must not hold everybody up.
+    private static let mostForgotten = 1000
+
     private func limitKeys() {
         let limit = config.trackingTableMaxKeys
-        guard limit > 0 else { return }
-        while rooms.tracking.keys.count > limit, let key = rooms.tracking.anyKey {
-            forget(key, by: nil)
-        }
+        let surplus = rooms.tracking.keys.count - limit
+        guard limit > 0, surplus > 0 else { return }
+        for key in rooms.tracking.anyKeys(min(surplus, Self.mostForgotten)) { forget(key, by: nil) }
+        if surplus > Self.mostForgotten { loop.busy = true }
     }
 
     // MARK: Messages
@@ -165,6 +175,8 @@ extension Server {
             guard let other = clients[state.redirection], !other.isClosed else {
                 return tellBroken(client, state.redirection)
             }
+            // Inside a reply the message would break its framing.
+            if isRunning(other) { return rooms.tracking.deferred.append((client.id, keys)) }
             target = other
         }
         if target.reply.version == 3 {

@@ -43,6 +43,8 @@ struct TrackingTable {
     /// The sum of the sets' sizes.
     private(set) var items = 0
     private(set) var prefixes: [[UInt8]: Prefix] = [:]
+    /// Messages of a client (nil: of all keys) to another one that is just being replied to.
+    var deferred: [(client: UInt64, keys: [[UInt8]]?)] = []
 
     mutating func remember(_ key: [UInt8], for client: UInt64) {
         if keys[key, default: []].insert(client).inserted { items += 1 }
@@ -55,8 +57,8 @@ struct TrackingTable {
         return ids
     }
 
-    /// Some key, for a table that has grown too big.
-    var anyKey: [UInt8]? { keys.first?.key }
+    /// Some keys, for a table that has grown too big.
+    func anyKeys(_ count: Int) -> [[UInt8]] { Array(keys.keys.prefix(count)) }
 
     mutating func forgetKeys() {
         keys = [:]

@@ -47,6 +47,7 @@ struct AccessLog {
     }
 
     fileprivate static let groupingSpan: Int64 = 60_000
+    static let longestWord = 1024
     /// As many of the newest are looked at for an equal one.
     private static let searched = 10
 

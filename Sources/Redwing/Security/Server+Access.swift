@@ -57,7 +57,7 @@ extension Server {
         logDenial(denial, client, command, context(of: client))
         if denial == .command {
             return
-                "NOPERM this user has no permissions to run the '\(command.name)' command or its subcommand"
+                "NOPERM this user has no permissions to run the '\(command.firstName)' command or its subcommand"
         }
         return "\(denial.text)"
     }
@@ -147,7 +147,7 @@ extension Server {
         let user = responsible(client).accessUser?.name ?? []
         switch denial {
         case .command:
-            addAccessLog(client, .command, context, object: Array(command.name.utf8), user: user)
+            addAccessLog(client, .command, context, object: Array(command.firstName.utf8), user: user)
         case .key(let i):
             addAccessLog(client, .key, context, object: client[i].array, user: user)
         case .channel(let i):
@@ -159,8 +159,11 @@ extension Server {
         _ client: Client, _ reason: AccessLog.Reason, _ context: AccessLog.Context,
         object: [UInt8], user: [UInt8]
     ) {
+        // Who isn't logged in yet chooses both words, and they are kept.
+        let longest = AccessLog.longestWord
         let entry = AccessLog.Entry(
-            reason: reason, context: context, object: object, user: user, time: now,
+            reason: reason, context: context, object: Array(object.prefix(longest)),
+            user: Array(user.prefix(longest)), time: now,
             client: responsible(client).describe())
         rooms.access.log.add(entry, limit: config.acllogMaxLen)
     }
