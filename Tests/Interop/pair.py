@@ -54,7 +54,7 @@ FORMS = [
     (r"^-ERR invalid expire time in '(\w+)' command", r"-ERR invalid expire time in \1"),
     # 7.0: unknown subcommand 'x'. Try CONFIG HELP.
     # 6.0: Unknown subcommand or wrong number of arguments for 'x'. Try CONFIG HELP.
-    (r"^-ERR unknown subcommand '(.*?)'\. Try (.*)$",
+    (r"^-ERR unknown subcommand(?: or wrong number of arguments for)? '(.*?)'\. Try (.*)$",
      r"-ERR Unknown subcommand or wrong number of arguments for '\1'. Try \2"),
     # A wrong arity of a subcommand: 7.0 names container|subcommand, 6.0 has the text above or the
     # container's name.
