@@ -62,6 +62,8 @@ public final class EventLoop {
     public var afterSleep: () -> Void = {}
     /// Work that must not wait: the loop does not sleep while this is set, and clears it each turn.
     public var busy = false
+    /// Work that may wait a millisecond and no longer; cleared each turn as well.
+    public var naps = false
 
     public init() throws(SystemError) {
         epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
@@ -182,6 +184,8 @@ public final class EventLoop {
     public func turn(limit: Int64 = Int64.max, timers runsTimers: Bool = true) {
         var wait: Int64 = busy ? 0 : limit
         busy = false
+        if naps { wait = min(wait, 1) }
+        naps = false
         if wait > 0, nextDue != Int64.max { wait = min(wait, max(0, nextDue - Self.monotonic)) }
         let timeout = wait == Int64.max ? -1 : Int32(clamping: wait)
         let count = unsafe epoll_wait(

@@ -56,6 +56,8 @@ public final class ReplicationRoom {
     var fullSync: FullSync?
     /// The stream's end when replicas were last written to.
     var flushedTo: Int64 = 0
+    /// When that was, on the server's clock.
+    private var flushedAt: Int64 = 0
     /// The stream's end when writers last waited.
     private var pacedTo: Int64 = 0
     /// The stream's end when a command was last appended: behind it are PINGs and GETACKs only, which
@@ -182,6 +184,7 @@ extension ReplicationRoom: CommandSink {
     func flush() {
         server.flushAOFBeforeWriting()
         flushedTo = stream.end
+        flushedAt = server.clock
         for client in replicas {
             guard let peer = client.attachments.replica, peer.flows, !peer.isFull,
                 let cursor = peer.cursor, stream.pending(cursor) > 0
@@ -197,11 +200,23 @@ extension ReplicationRoom: CommandSink {
         if !replicas.isEmpty && !link.isReplica { feed.getAck() }
     }
 
-    /// Before the loop sleeps: all that is new.
+    /// Before the loop sleeps: all that is new, unless it may gather a little longer.
     func beforeSleep() {
         guard flushedTo != stream.end || pacedTo != stream.end else { return }
-        flush()
+        if mayGather { server.loop.naps = true } else { flush() }
         if !link.isReplica { waitForReplicas() }
         pacedTo = stream.end
     }
+
+    /// Under load a write(2) to each replica in each turn would cost more than the commands, on both
+    /// sides: there what is new gathers for a millisecond. The first write behind a quiet time goes
+    /// out at once, and so does everything while somebody waits for ACKs.
+    private var mayGather: Bool {
+        stream.end &- flushedTo < Self.gatheredBytes
+            && server.clock &- flushedAt < Self.gatheringTime_ns
+            && !replicas.isEmpty && waiting.isEmpty && failover == nil
+    }
+
+    private static let gatheredBytes: Int64 = 60 << 10
+    private static let gatheringTime_ns: Int64 = 1_000_000
 }
