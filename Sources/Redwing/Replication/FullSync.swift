@@ -214,6 +214,11 @@ final class FullSync {
         boundSpool()
     }
 
+    /// What sendfile sent lies, as pages of the file, in sockets until a peer has read it. Whole folios
+    /// that are punched out live on there; of one that is punched in part the kernel zeroes that part
+    /// in place. So holes begin and end where no folio of the page cache can lie across.
+    private static let largestFolio: UInt64 = 2 << 20
+
     /// Gives back what all have passed. At the bound the child waits while everyone is behind; when
     /// only some are, the slowest is dropped, by name.
     private func boundSpool() {
@@ -226,7 +231,7 @@ final class FullSync {
         else { return }
         let written = TransferCalls.size(file)
         if written > limit / 2, slowest.1 > punched + (16 << 20) {
-            let length = (slowest.1 - punched) & ~4095
+            let length = (slowest.1 - punched) & ~(Self.largestFolio - 1)
             if redwing_spool_punch(file, Int64(punched), Int64(length)) == 0 {
                 punched += length
             }
