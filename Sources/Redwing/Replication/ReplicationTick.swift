@@ -12,6 +12,8 @@ extension ReplicationRoom {
         refreshSettings()
         tellOfParsing()
         for duty in cron.tick(facts, at: Self.now) { perform(duty) }
+        // What replicas were behind with is given back also when nobody writes any more.
+        stream.trim()
         checkReplicaLimits()
         failoverTick()
     }
@@ -158,6 +160,9 @@ extension ReplicationRoom {
     func waitForReplicas() {
         // Most turns end here: nobody is far behind.
         guard let slowest = stream.slowest, stream.end - slowest > Self.pacedFrom else { return }
+        let pacing = pacing
+        // Far above the limit in less than the second until the next look: at full speed that is much.
+        if pacing.limit > 0, stream.end - slowest > 2 * pacing.limit { dropFarBehind(pacing) }
         let inputs = replicas.compactMap { $0.attachments.replica.flatMap { pace(of: $0) } }
         let pause = pacing.pause(inputs, production: production)
         guard pause > 0 else { return }
@@ -198,7 +203,17 @@ extension ReplicationRoom {
         }
     }
 
+    private func dropFarBehind(_ pacing: Pacing) {
+        for client in replicas {
+            guard let peer = client.attachments.replica, let pace = pace(of: peer),
+                pacing.isOver(pace, production: production)
+            else { continue }
+            overLimit(client)
+        }
+    }
+
     private func overLimit(_ client: Client) {
+        if client.flags.contains(.closeSoon) { return }
         Log.warning(
             "Client \(client.describe()) scheduled to be closed ASAP for overcoming of output buffer limits.")
         server.freeSoon(client)
