@@ -183,6 +183,7 @@ extension Server {
 
     /// Recomputes whether `execute` must look closer. To be called when any of these change.
     func refreshGate() {
+        keepsOwnExpiries = isReplica && !config.replicaReadOnly
         gateClosed =
             config.maxmemory > 0 || loading || isReadOnlyReplica || isStale || diskRefusal() != nil
             || config.minReplicasToWrite > 0 || hasAccessRules || isBusy

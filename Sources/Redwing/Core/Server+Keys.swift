@@ -107,6 +107,7 @@ extension Server {
     func touched(_ key: Bytes, in database: Database, by client: Client?) {
         if !watchers.isEmpty { watchers.touch(key, database.index) }
         if isTracking { invalidate(key, by: client) }
+        if keepsOwnExpiries { noteOwnExpiry(key, in: database, by: client) }
         blocking.signal(key, database.index)
     }
 

@@ -60,6 +60,8 @@ public final class Server {
     /// Any of the rare conditions (memory limit, failed save, read-only replica, loading, …) holds, so
     /// `execute` must look closer. Kept by `refreshGate`.
     var gateClosed = false
+    /// A replica that takes writes: keys of its own may expire, which no master will delete.
+    var keepsOwnExpiries = false
     /// What takes as long is for the slow log or the latency monitor.
     var slowNanoseconds = UInt64.max
     public internal(set) var loading = false

@@ -85,7 +85,7 @@ extension Server {
         info.field("latest_fork_usec", stats.latestForkMicroseconds)
         info.field("total_forks", stats.forks)
         info.field("migrate_cached_sockets", 0)
-        info.field("slave_expires_tracked_keys", 0)
+        info.field("slave_expires_tracked_keys", rooms.expiry.own.count)
         info.field("active_defrag_hits", 0)
         info.field("active_defrag_misses", 0)
         info.field("active_defrag_key_hits", 0)

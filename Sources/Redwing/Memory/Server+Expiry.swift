@@ -17,6 +17,7 @@ struct ExpiryCycle {
     /// The last run ended for want of time, so that a fast one is due.
     var ranOutOfTime = false
     var lastFast: Int64 = 0
+    var own = OwnExpiries()
 }
 
 extension Server {
@@ -27,6 +28,7 @@ extension Server {
 
     /// The run of the cron: a quarter of the time between two at most.
     func expireKeys() {
+        if keepsOwnExpiries && rooms.expiry.isEnabled { expireOwnKeys() }
         runExpiry(limit: 250_000_000 / Int64(max(1, config.hz)))
     }
 

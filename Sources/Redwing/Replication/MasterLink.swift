@@ -125,6 +125,7 @@ extension ReplicationRoom {
         dropReplicas()
         masterErrors = MasterErrors()
         fullSync?.isOutdated = true
+        server.rooms.expiry.own.removeAll()
         if let state { history.adopt(state.id) } else { history.begin(Self.freshID()) }
         stream.restart(at: state?.offset ?? 0)
         stream.activate()
