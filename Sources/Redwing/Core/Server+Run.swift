@@ -44,7 +44,7 @@ extension Server {
                 failure = error
                 // A machine without IPv6 is fine; an address that is asked for by name must work.
                 if family == AF_INET6, error.code == EAFNOSUPPORT || error.code == EADDRNOTAVAIL { continue }
-                Log.warning("Could not create server TCP listening socket \(address ?? "*"):\(port): \(error.call): \(error.reason)")
+                Log.warning("Could not create server TCP listening socket \(address == "*6" ? "*" : address ?? "*"):\(port): \(error.call): \(error.reason)")
                 if address != nil, error.code == EADDRNOTAVAIL || error.code == EAFNOSUPPORT { continue }
                 throw error
             }

@@ -31,11 +31,7 @@ extension Server {
 
     fileprivate func received(signal: Int32) {
         let name = signal == SIGINT ? "SIGINT" : "SIGTERM"
-        if signalled, signal == SIGINT {
-            Log.warning("You insist... exiting now.")
-            SnapshotFile.removeTemporary()
-            exit(1)
-        }
+        if signalled, signal == SIGINT { exitAtOnce() }
         Log.warning("Received \(name) scheduling shutdown...")
         signalled = true
         if loading {
@@ -49,6 +45,21 @@ extension Server {
         }
     }
 
+    private func exitAtOnce() -> Never {
+        Log.warning("You insist... exiting now.")
+        SnapshotFile.removeTemporary()
+        exit(1)
+    }
+
+    /// For the last save: it keeps the loop from its signals, so that a second SIGINT has to be looked
+    /// for.
+    func exitIfInsisted() {
+        guard signalled else { return }
+        var pending = sigset_t()
+        guard unsafe sigpending(&pending) == 0, unsafe sigismember(&pending, SIGINT) == 1 else { return }
+        exitAtOnce()
+    }
+
     /// Ends the server: replicas get what is in the stream, the data is saved (`save` nil: when save
     /// points are configured), the loop stops. False when saving failed: then it goes on.
     @discardableResult
@@ -57,6 +68,10 @@ extension Server {
         if persistence.job == .saveToDisk || persistence.job == .sendToReplicas {
             Log.warning("There is a child saving an .rdb. Killing it!")
             persistence.child?.stop()
+            // Nobody will be there when the child is gone.
+            if persistence.job == .saveToDisk, let child = persistence.child {
+                SnapshotFile.removeTemporary(of: child.pid)
+            }
         }
         guard finishAOF() else { return false }
         if save ?? !config.savePoints.isEmpty {

@@ -49,6 +49,11 @@ public enum ServerProgram {
             ProcessTitle.set(program, config)
             Startup.writePidFile(config)
             try server.listen()
+            if server.listeners.isEmpty {
+                Log.warning("Configured to not listen anywhere, exiting.")
+                Startup.removePidFile(config)
+                exit(1)
+            }
             try server.watchSignals()
             Startup.initialized(config)
             server.begin(supervisor)

@@ -12,7 +12,11 @@ public struct SystemError: Error, CustomStringConvertible, Equatable {
     public let call: String
     public let code: Int32
     public var description: String { "\(call): \(reason)" }
-    public var reason: String { unsafe String(cString: strerror(code)) }
+    /// A negative code is getaddrinfo's.
+    public var reason: String {
+        if code < 0, let text = unsafe gai_strerror(code) { return unsafe String(cString: text) }
+        return unsafe String(cString: strerror(code))
+    }
 
     static func last(_ call: String) -> SystemError { SystemError(call: call, code: errno) }
 }
@@ -91,7 +95,8 @@ enum SystemCalls {
         var list: UnsafeMutablePointer<addrinfo>?
         let found = unsafe getaddrinfo(host, String(port), &hints, &list)
         guard found == 0, let first = unsafe list else {
-            throw SystemError(call: "getaddrinfo", code: unresolved)
+            let code = found < 0 && found != EAI_SYSTEM ? found : unresolved
+            throw SystemError(call: "getaddrinfo", code: code)
         }
         defer { unsafe freeaddrinfo(first) }
         var failure = SystemError(call: "getaddrinfo", code: unresolved)

@@ -90,7 +90,8 @@ extension Server {
         let started = EventLoop.monotonic
         let snapshot = snapshotWriter(snapshotInfo(replication: replication))
         let reason = SnapshotFile.save(
-            keyspace, snapshot, to: config.dbfilename, writerOptions, config.rdbContainer) { _, _ in }
+            keyspace, snapshot, to: config.dbfilename, writerOptions, config.rdbContainer
+        ) { _, _ in exitIfInsisted() }
         if let reason {
             Log.warning("Error saving DB on disk: \(reason)")
             persistence.lastStatusOk = false
@@ -110,6 +111,8 @@ extension Server {
 
     /// Starts a child that saves to disk. Nil on success, else why it could not start.
     /// `finished` is told how it ended, after the server's own bookkeeping.
+    /// With `replication` the file is for replicas: plain RDB whatever `rdb-container` says, as that
+    /// is all a stock Redis reads.
     func startBackgroundSave(
         replication: SnapshotInfo.Replication? = nil, _ finished: ((Bool) -> Void)? = nil
     ) -> String? {
@@ -120,7 +123,7 @@ extension Server {
         let keyspace = keyspace
         let name = config.dbfilename
         let options = writerOptions
-        let container = config.rdbContainer
+        let container = replication == nil ? config.rdbContainer : .none
         let reason = startChild(.saveToDisk, title: "redis-rdb-bgsave", keeping: []) { report in
             let reason = SnapshotFile.save(keyspace, snapshot, to: name, options, container) {
                 report.progress(keys: $0, bytes: $1)
@@ -160,6 +163,9 @@ extension Server {
             }
             persistence.child = try ChildProcess(self, title: title, keeping: keeping, body: body) {
                 [unowned self] end in
+                if job == .saveToDisk, !end.succeeded, let child = persistence.child {
+                    SnapshotFile.removeTemporary(of: child.pid)
+                }
                 persistence.child = nil
                 persistence.job = nil
                 persistence.lastCopiedBytes = end.copiedBytes

@@ -74,8 +74,8 @@ enum SnapshotFile {
             return 0
         }
 
-    /// What a save that was cut off by our own end would leave.
-    static func removeTemporary() { unsafe _ = unlink("temp-\(getpid()).rdb") }
+    /// What a save that was cut off leaves: one of a child that was ended, or our own.
+    static func removeTemporary(of pid: Int32 = getpid()) { unsafe _ = unlink("temp-\(pid).rdb") }
 
     static func reason(_ code: Int32) -> String { unsafe String(cString: wing_strerror(code)) }
 
