@@ -92,6 +92,8 @@ def random_strings(seed, count):
     choices = random.Random(seed)
     words = [b"", b"0", b"12", b"-7", b"3.25", b"9223372036854775807", b"abc", b"x" * 44, b"y" * 45,
              b"z" * 254, b"q" * 255, b"w" * 1100, b"\x00\xff\x80"]
+    # Never the same twice: GT and LT would be decided by the millisecond in which each server ran.
+    seconds = choices.sample(range(2_000, 200_000, 10), count)
 
     def one():
         key = f"k{choices.randrange(8)}"
@@ -110,7 +112,7 @@ def random_strings(seed, count):
             ("DEL", key), ("RENAME", key, other), ("COPY", key, other, "REPLACE"),
             ("GETSET", key, word), ("GETDEL", key), ("OBJECT", "ENCODING", key), ("PERSIST", key),
             ("MSET", key, word, other, word), ("EXISTS", key, other), ("TYPE", key),
-            ("EXPIRE", key, choices.choice([-1, 1000, 2000]), choices.choice(["NX", "XX", "GT", "LT"])),
+            ("EXPIRE", key, choices.choice([-1, seconds.pop()]), choices.choice(["NX", "XX", "GT", "LT"])),
             ("GETEX", key, "PX", 1000000), ("SET", key, word, "GET"), ("SETEX", key, 500, word),
         ])
 
