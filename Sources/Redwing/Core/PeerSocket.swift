@@ -38,7 +38,7 @@ final class PeerSocket {
     func write(_ bytes: Bytes, deadline: Int64) throws(Failure) {
         var rest = bytes
         while !rest.isEmpty {
-            switch SystemCalls.write(fd, rest.prefix(64 << 10)) {
+            switch SystemCalls.send(fd, rest.prefix(64 << 10)) {
             case .bytes(let n): rest = rest.dropFirst(n)
             case .wouldBlock:
                 let wait = Self.left(deadline)
@@ -61,7 +61,7 @@ final class PeerSocket {
             }
             // Replies to RESTORE are short; what doesn't end is no Redis.
             if bytes.count > 64 << 10 { throw .reading }
-            switch SystemCalls.read(fd, into: input.reserve(4096), 4096) {
+            switch SystemCalls.receive(fd, into: input.reserve(4096), 4096) {
             case .bytes(let n): input.commit(n)
             case .wouldBlock:
                 let wait = Self.left(deadline)

@@ -40,7 +40,7 @@ extension Server {
     func accepted(_ fd: Int32, _ kind: Listener.Kind) {
         if clients.count >= config.maxclients {
             if kind != .tls {
-                Bytes.with("-ERR max number of clients reached\r\n") { _ = SystemCalls.write(fd, $0) }
+                Bytes.with("-ERR max number of clients reached\r\n") { _ = SystemCalls.send(fd, $0) }
             }
             statistics.rejectedConnections += 1
             SystemCalls.close(fd)
@@ -96,7 +96,7 @@ extension Server {
             "-DENIED Redis is running in protected mode because protected mode is enabled, no bind address was specified, no authentication password is requested to clients. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Setup a bind address or an authentication password. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.\r\n"
         )
         let text = client.reply.out.bytes
-        _ = client.transport?.write(text) ?? SystemCalls.write(client.fd, text)
+        _ = client.transport?.write(text) ?? SystemCalls.send(client.fd, text)
         statistics.rejectedConnections += 1
         free(client)
         return true

@@ -25,7 +25,7 @@ extension Server {
         let size = max(Self.readSize, min(missing, buffer.count, 16 << 20))
         let place = buffer.reserve(size)
         let room = shared ? Self.readSize : buffer.room
-        let result = client.transport?.read(into: place, room) ?? SystemCalls.read(client.fd, into: place, room)
+        let result = client.transport?.read(into: place, room) ?? SystemCalls.receive(client.fd, into: place, room)
         switch result {
         case .bytes(let n):
             buffer.commit(n)
@@ -177,7 +177,7 @@ extension Server {
     func writable(_ client: Client) {
         let out = client.reply.out
         while !out.isEmpty {
-            let result = client.transport?.write(out.bytes) ?? SystemCalls.write(client.fd, out.bytes)
+            let result = client.transport?.write(out.bytes) ?? SystemCalls.send(client.fd, out.bytes)
             switch result {
             case .bytes(let n):
                 out.consume(n)

@@ -169,7 +169,7 @@ final class FullSync {
         let left = Array(mark.mark[peer.markSent...])
         if left.isEmpty { return .nothingYet }
         let result = Bytes.with(left) {
-            client.transport?.write($0) ?? SystemCalls.write(client.fd, $0)
+            client.transport?.write($0) ?? SystemCalls.send(client.fd, $0)
         }
         switch result {
         case .bytes(let n):

@@ -81,7 +81,7 @@ extension ReplicationRoom {
     private func masterOut(_ client: Client, _ text: String) {
         Bytes.with(text) { bytes in
             if client.reply.out.isEmpty {
-                switch client.transport?.write(bytes) ?? SystemCalls.write(client.fd, bytes) {
+                switch client.transport?.write(bytes) ?? SystemCalls.send(client.fd, bytes) {
                 case .bytes(let n): client.reply.out.append(bytes.dropFirst(n))
                 case .wouldBlock, .end: client.reply.out.append(bytes)
                 case .failed: return

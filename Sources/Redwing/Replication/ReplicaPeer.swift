@@ -187,7 +187,7 @@ extension ReplicationRoom {
         while budget > 0 {
             let chunk = stream.chunk(of: cursor)
             if chunk.isEmpty { return true }
-            let result = client.transport?.write(chunk) ?? SystemCalls.write(client.fd, chunk)
+            let result = client.transport?.write(chunk) ?? SystemCalls.send(client.fd, chunk)
             switch result {
             case .bytes(let n):
                 stream.advance(cursor, by: n)
