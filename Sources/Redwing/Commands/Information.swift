@@ -50,11 +50,15 @@ enum Information {
 
     /// A wing, drawn by a line of feathers that grow and fold; then the version, as tools expect.
     static func lolwut(_ c: Client) {
+        // LOLWUT [VERSION n] [columns]: the version changes nothing, there is one drawing.
+        var at = 1
+        if c.count > 2, c.word(1, is: "version") {
+            guard c.integer(2) != nil else { return }
+            at = 3
+        }
         var columns = 66
-        if c.count > 1, c.word(1, is: "version") {
-            if c.count < 3 || c.integer(2) == nil { return }
-        } else if c.count > 1 {
-            guard let wanted = c.integer(1) else { return }
+        if c.count > at {
+            guard let wanted = c.integer(at) else { return }
             columns = Int(min(max(wanted, 10), 160))
         }
         var text = ""

@@ -38,7 +38,8 @@ extension Sets {
         let size = set.count
         if wanted >= size { return popAll(client, set, size) }
 
-        let chosen = draw(Int(wanted), from: set)
+        var chosen: [[UInt8]] = []
+        set.forDistinct(Int(wanted)) { chosen.append($0.array) }
         client.reply.set(chosen.count)
         withViews(of: chosen) { members in
             for member in members {
@@ -69,44 +70,10 @@ extension Sets {
     }
 
     private static func randomMany(_ client: Client) {
-        guard let wanted = client.randomCount(2) else { return }
+        guard let wanted = client.randomCount() else { return }
         guard let entry = client.lookupRead(client[1]) else { return client.reply.array(0) }
         guard client.check(entry, is: .set) else { return }
-        if wanted == 0 { return client.reply.array(0) }
-        let set = SetValue(entry, in: client.database)
-        if wanted < 0 {
-            client.reply.array(Int(-wanted))
-            for _ in 0..<(-wanted) { client.reply.bulk(set.random()) }
-        } else if wanted >= set.count {
-            client.reply.array(set.count)
-            set.forEach { client.reply.bulk($0) }
-        } else {
-            let chosen = draw(Int(wanted), from: set)
-            client.reply.array(chosen.count)
-            for member in chosen { client.reply.bulk(member) }
-        }
-    }
-
-    // MARK: Drawing
-
-    /// `wanted` different members, fewer than the set has, each subset as likely as any other.
-    private static func draw(_ wanted: Int, from set: SetValue) -> [[UInt8]] {
-        var chosen: [[UInt8]] = []
-        if wanted > set.count / 4 {
-            // One pass: a member is taken with the chance that what is still wanted has among the rest.
-            var left = set.count
-            set.forEach { member in
-                if Chance.below(left) < wanted - chosen.count { chosen.append(member.array) }
-                left -= 1
-            }
-            return chosen
-        }
-        var seen: Set<[UInt8]> = []
-        while chosen.count < wanted {
-            let member = set.random().array
-            if seen.insert(member).inserted { chosen.append(member) }
-        }
-        return chosen
+        client.replyRandom(wanted, of: SetValue(entry, in: client.database)) { client.reply.bulk($0) }
     }
 
     /// Runs `body` on views of `members`, which stay valid in it.
@@ -120,26 +87,6 @@ extension Sets {
                 defer { at += member.count }
                 return all[at..<(at + member.count)]
             })
-    }
-}
-
-extension Client {
-    /// How many random elements the argument at `index` asks for: negative ones may repeat, and are
-    /// refused where the reply alone would take the server's memory.
-    func randomCount(_ index: Int) -> Int64? {
-        guard
-            let wanted = integer(
-                index, in: -Int64.max...Int64.max,
-                orError: """
-                    ERR value is out of range, value must between \
-                    -9223372036854775807 and 9223372036854775807
-                    """)
-        else { return nil }
-        if wanted < -(1 << 27) {
-            reply.error("ERR value is out of range")
-            return nil
-        }
-        return wanted
     }
 }
 

@@ -107,46 +107,17 @@ extension SortedSets {
     }
 
     private static func randomMany(_ client: Client) {
-        guard let wanted = client.randomCount(2) else { return }
-        let withScores = client.count == 4 && client.word(3, is: "withscores")
-        if client.count > 4 || (client.count == 4 && !withScores) { return client.syntaxError() }
-        if withScores && (wanted < -Int64.max / 2 || wanted > Int64.max / 2) {
-            return client.reply.error("ERR value is out of range")
-        }
+        guard let wanted = client.randomCount(),
+            let withScores = client.randomOption("withscores", wanted)
+        else { return }
         guard let entry = client.lookupRead(client[1]) else { return client.reply.array(0) }
         guard client.check(entry, is: .sortedSet) else { return }
         let set = SortedSet(entry, in: client.database)
         let pairs = withScores && client.reply.version == 3
-        let each = withScores && !pairs ? 2 : 1
-        let show = { (member: Member, score: Double) in
+        client.replyRandom(wanted, of: set, words: withScores && !pairs ? 2 : 1) { member, score in
             if pairs { client.reply.array(2) }
             client.reply.bulk(member)
             if withScores { client.reply.double(score) }
-        }
-        if wanted < 0 {
-            client.reply.array(Int(-wanted) * each)
-            for _ in 0..<(-wanted) { set.random(show) }
-            return
-        }
-        let count = min(Int(wanted), set.count)
-        client.reply.array(count * each)
-        drawRanks(count, of: set.count) { set.forEach(in: $0..<($0 + 1), show) }
-    }
-
-    /// `wanted` different ranks below `count`, each choice as likely as any other.
-    private static func drawRanks(_ wanted: Int, of count: Int, _ body: (Int) -> Void) {
-        if wanted > count / 4 {
-            var left = wanted
-            for rank in 0..<count where Chance.below(count - rank) < left {
-                body(rank)
-                left -= 1
-            }
-            return
-        }
-        var seen: Set<Int> = []
-        while seen.count < wanted {
-            let rank = Chance.below(count)
-            if seen.insert(rank).inserted { body(rank) }
         }
     }
 }
