@@ -210,6 +210,44 @@ def test_huge_numbers(server, client, row):
     assert memory(server) - before < 32 << 20
 
 
+SAMPLERS = ["SRANDMEMBER members {}", "HRANDFIELD fields {}", "HRANDFIELD fields {} WITHVALUES", "ZRANDMEMBER scores {}",
+            "ZRANDMEMBER scores {} WITHSCORES", "HRANDFIELD packed {}", "SRANDMEMBER int {}", "ZRANDMEMBER z {}"]
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_more_random_elements_than_memory(server, client, sampler):
+    """Refused before the first is written, also where the elements are small and only their number is large."""
+    for line in SETUP:
+        client.call(*line.split())
+    long = [f"{i}" * 500 for i in range(10, 40)]
+    client.call("SADD", "members", *long)
+    client.call("HSET", "fields", *[word for one in long for word in (one, one)])
+    client.call("ZADD", "scores", *[word for i, one in enumerate(long) for word in (i, one)])
+    client.call("HSET", "packed", *[word for i in range(100) for word in (i, "")])
+    before = memory(server)
+    for count in (-(1 << 27), -100000000, -4000000000000000000, -(1 << 63) + 1, -(1 << 63), -(1 << 62), 1 << 63):
+        reply = client.call_or_error(*sampler.format(count).split())
+        assert "out of range" in str(reply), (count, str(reply)[:100])
+    for count, most in ((-5000, 5000), (5000, 100)):
+        reply = client.call(*sampler.format(count).split())
+        assert len(reply) in (most, 2 * most) if count < 0 else 0 < len(reply) <= 2 * most
+    lives(server)
+    assert memory(server) - before < 300 << 20
+
+
+def test_a_client_over_its_limit_is_closed_amid_its_random_elements(server, client):
+    client.call("SADD", "members", "x" * 1000)
+    client.call("CONFIG", "SET", "client-output-buffer-limit", "normal 1mb 0 0")
+    try:
+        before = memory(server)
+        with server.client() as other, pytest.raises((Closed, ConnectionError)):
+            other.call("SRANDMEMBER", "members", -400000)
+        assert memory(server) - before < 64 << 20
+    finally:
+        client.call("CONFIG", "SET", "client-output-buffer-limit", "normal 0 0 0")
+    lives(server)
+
+
 def test_the_largest_string_is_allowed(server, client):
     assert client.call("SETRANGE", "k", 536870911, "x") == 536870912
     assert client.call("STRLEN", "k") == 536870912
