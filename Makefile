@@ -16,7 +16,7 @@ export JOBS
 
 .DEFAULT_GOAL := help
 .PHONY: help deps build run test bench bench-sync bench-commands bench-stream install profile asan \
-	demo-sentinel format lint clean
+	demo-sentinel docs format lint clean
 
 help: ## list what there is (the default)
 	@echo "Redwing. Targets:"
@@ -64,6 +64,10 @@ asan: ## the unit tests under AddressSanitizer, in .build-asan
 
 demo-sentinel: deps build ## three sentinels watch a master with two replicas; the master is killed
 	@python3 scripts/demo_sentinel.py --server $(SERVER)
+
+docs: build ## docs/commands.md, drawn from the built server's table of commands
+	python3 scripts/command_docs.py .build/release/redwing-server >docs/commands.md.new
+	mv docs/commands.md.new docs/commands.md
 
 format: ## rewrite the sources in the project's format
 	swift format --in-place --parallel --recursive Package.swift Sources Tests

@@ -66,7 +66,7 @@ def test_make_lists_its_targets():
     done = subprocess.run(["make", "-C", ROOT], capture_output=True, text=True, timeout=30)
     assert done.returncode == 0
     for target in ("help", "deps", "build", "run", "test", "bench", "install", "profile", "asan",
-                   "demo-sentinel", "format", "lint", "clean"):
+                   "demo-sentinel", "docs", "format", "lint", "clean"):
         assert f"  {target} " in done.stdout, target
 
 

@@ -10,40 +10,55 @@ extension CommandTable {
     static func access() -> [Command] {
         [
             Command(
-                "acl", -2, "admin noscript loading stale skip_slowlog", "", ACLCommand.run)
+                "acl", -2, "admin noscript loading stale skip_slowlog", "",
+                subcommands: ACLCommand.subcommands, since: "6.0.0",
+                "Manages users and their rights.")
         ]
     }
 }
 
 enum ACLCommand {
-    static func run(_ c: Client) {
-        let n = c.count
-        if c.word(1, is: "setuser"), n >= 3 {
-            setUser(c)
-        } else if c.word(1, is: "deluser"), n >= 3 {
-            deleteUsers(c)
-        } else if c.word(1, is: "getuser"), n == 3 {
-            getUser(c)
-        } else if c.word(1, is: "list"), n == 2 {
-            list(c, c.server.rooms.access.lines)
-        } else if c.word(1, is: "users"), n == 2 {
-            list(c, c.server.rooms.access.sorted.map(\.name))
-        } else if c.word(1, is: "whoami"), n == 2 {
-            if let user = c.accessUser { c.reply.bulk(user.name) } else { c.reply.null() }
-        } else if c.word(1, is: "load") || c.word(1, is: "save"), n == 2 {
-            file(c)
-        } else if c.word(1, is: "cat"), n <= 3 {
-            categories(c)
-        } else if c.word(1, is: "genpass"), n <= 3 {
-            generatePassword(c)
-        } else if c.word(1, is: "log"), n <= 3 {
-            log(c)
-        } else if c.asksForHelp {
-            c.help(help)
-        } else {
-            c.unknownSubcommand()
-        }
-    }
+    static let subcommands = [
+        Subcommand(
+            "load", 2...2,
+            "LOAD                             -- Reload users from the ACL file.", body: file),
+        Subcommand(
+            "save", 2...2,
+            "SAVE                             -- Save the current config to the ACL file.",
+            body: file),
+        Subcommand(
+            "list", 2...2,
+            "LIST                             -- Show user details in config file format."
+        ) { list($0, $0.server.rooms.access.lines) },
+        Subcommand(
+            "users", 2...2,
+            "USERS                            -- List all the registered usernames."
+        ) { list($0, $0.server.rooms.access.sorted.map(\.name)) },
+        Subcommand(
+            "setuser", 3...,
+            "SETUSER <username> [attribs ...] -- Create or modify a user.", body: setUser),
+        Subcommand(
+            "getuser", 3...3,
+            "GETUSER <username>               -- Get the user details.", body: getUser),
+        Subcommand(
+            "deluser", 3...,
+            "DELUSER <username> [...]         -- Delete a list of users.", body: deleteUsers),
+        Subcommand(
+            "cat", 2...3,
+            "CAT                              -- List available categories.",
+            "CAT <category>                   -- List commands inside category.", body: categories),
+        Subcommand(
+            "genpass", 2...3,
+            "GENPASS [<bits>]                 -- Generate a secure user password.",
+            body: generatePassword),
+        Subcommand(
+            "whoami", 2...2,
+            "WHOAMI                           -- Return the current connection username."
+        ) { if let user = $0.accessUser { $0.reply.bulk(user.name) } else { $0.reply.null() } },
+        Subcommand(
+            "log", 2...3,
+            "LOG [<count> | RESET]            -- Show the ACL log entries.", body: log),
+    ]
 
     private static func list(_ c: Client, _ lines: [[UInt8]]) {
         c.reply.array(lines.count)
@@ -125,7 +140,11 @@ enum ACLCommand {
         guard let set = register.commands(in: c[2].string) else {
             return c.reply.error("ERR Unknown category '\(c[2].string)'")
         }
-        list(c, register.names.enumerated().filter { set.contains($0.offset) }.map { Array($0.element.utf8) })
+        list(
+            c,
+            register.names.enumerated().filter { set.contains($0.offset) }.map {
+                Array($0.element.utf8)
+            })
     }
 
     private static func generatePassword(_ c: Client) {
@@ -153,7 +172,7 @@ enum ACLCommand {
             guard let given = c.integer(2) else { return }
             most = max(0, given)
         }
-        let entries = access.log.entries.prefix(Int(clamping: most))
+        let entries = access.log.entries.newest(Int(clamping: most))
         c.reply.array(entries.count)
         for entry in entries {
             c.reply.map(7)
@@ -173,19 +192,4 @@ enum ACLCommand {
             c.reply.bulk(entry.client)
         }
     }
-
-    private static let help: [StaticString] = [
-        "LOAD                             -- Reload users from the ACL file.",
-        "SAVE                             -- Save the current config to the ACL file.",
-        "LIST                             -- Show user details in config file format.",
-        "USERS                            -- List all the registered usernames.",
-        "SETUSER <username> [attribs ...] -- Create or modify a user.",
-        "GETUSER <username>               -- Get the user details.",
-        "DELUSER <username> [...]         -- Delete a list of users.",
-        "CAT                              -- List available categories.",
-        "CAT <category>                   -- List commands inside category.",
-        "GENPASS [<bits>]                 -- Generate a secure user password.",
-        "WHOAMI                           -- Return the current connection username.",
-        "LOG [<count> | RESET]            -- Show the ACL log entries.",
-    ]
 }

@@ -11,15 +11,31 @@ extension CommandTable {
     static func bits() -> [Command] {
         let one = (1, 1, 1)
         return [
-            Command("setbit", 4, "write denyoom", keys: one, "bitmap", Bits.setbit),
-            Command("getbit", 3, "readonly fast", keys: one, "bitmap", Bits.getbit),
-            Command("bitcount", -2, "readonly", keys: one, "bitmap", Bits.bitcount),
-            Command("bitpos", -3, "readonly", keys: one, "bitmap", Bits.bitpos),
-            Command("bitop", -4, "write denyoom", keys: (2, -1, 1), "bitmap", Bits.bitop),
-            Command("bitfield", -2, "write denyoom", keys: one, "bitmap") {
+            Command(
+                "setbit", 4, "write denyoom", keys: one, "bitmap", since: "2.2.0",
+                "Sets or clears one bit of a string.", Bits.setbit),
+            Command(
+                "getbit", 3, "readonly fast", keys: one, "bitmap", since: "2.2.0",
+                "Returns one bit of a string.", Bits.getbit),
+            Command(
+                "bitcount", -2, "readonly", keys: one, "bitmap", since: "2.6.0",
+                "Counts the bits of a string that are set.", Bits.bitcount),
+            Command(
+                "bitpos", -3, "readonly", keys: one, "bitmap", since: "2.8.7",
+                "Finds the first bit of a string that is set, or clear.", Bits.bitpos),
+            Command(
+                "bitop", -4, "write denyoom", keys: (2, -1, 1), "bitmap", since: "2.6.0",
+                "Combines strings bit by bit and stores the result.", Bits.bitop),
+            Command(
+                "bitfield", -2, "write denyoom", keys: one, "bitmap", since: "3.2.0",
+                "Reads, writes and increments integers of any width inside a string."
+            ) {
                 Bits.bitfield($0, readOnly: false)
             },
-            Command("bitfield_ro", -2, "readonly fast", keys: one, "bitmap") {
+            Command(
+                "bitfield_ro", -2, "readonly fast", keys: one, "bitmap", since: "6.0.0",
+                "Reads integers of any width inside a string."
+            ) {
                 Bits.bitfield($0, readOnly: true)
             },
         ]

@@ -8,50 +8,89 @@ import RESP
 
 extension CommandTable {
     static func clients() -> [Command] {
-        [Command("client", -2, "admin noscript random loading stale", "connection", ClientCommand.run)]
+        [
+            Command(
+                "client", -2, "admin noscript random loading stale", "connection",
+                subcommands: ClientCommand.subcommands, since: "2.4.0",
+                "Tells of connections and manages them.")
+        ]
     }
 }
 
 enum ClientCommand {
-    static func run(_ c: Client) {
-        let n = c.count
-        if c.asksForHelp {
-            c.help(help)
-        } else if c.word(1, is: "id"), n == 2 {
-            c.reply.integer(Int64(c.id))
-        } else if c.word(1, is: "info"), n == 2 {
-            c.reply.verbatim(c.describe() + "\n")
-        } else if c.word(1, is: "list") {
-            list(c)
-        } else if c.word(1, is: "reply"), n == 3 {
-            reply(c)
-        } else if c.word(1, is: "kill") {
-            kill(c)
-        } else if c.word(1, is: "unblock"), n == 3 || n == 4 {
-            unblock(c)
-        } else if c.word(1, is: "setname"), n == 3 {
-            if setName(c, c[2]) { c.reply.ok() }
-        } else if c.word(1, is: "getname"), n == 2 {
-            if c.name.isEmpty { c.reply.null() } else { c.reply.bulk(c.name) }
-        } else if c.word(1, is: "pause"), n == 3 || n == 4 {
-            pause(c)
-        } else if c.word(1, is: "unpause"), n == 2 {
-            c.server.endPause()
-            c.reply.ok()
-        } else if c.word(1, is: "no-evict"), n == 3 {
-            noEvict(c)
-        } else if c.word(1, is: "tracking"), n >= 3 {
-            tracking(c)
-        } else if c.word(1, is: "caching"), n >= 3 {
-            caching(c)
-        } else if c.word(1, is: "getredir"), n == 2 {
+    static let subcommands = [
+        Subcommand(
+            "id", 2...2, "ID                     -- Return the ID of the current connection."
+        ) { $0.reply.integer(Int64($0.id)) },
+        Subcommand(
+            "getname", 2...2, "GETNAME                -- Return the name of the current connection."
+        ) { if $0.name.isEmpty { $0.reply.null() } else { $0.reply.bulk($0.name) } },
+        Subcommand(
+            "info", 2...2,
+            "INFO                   -- Return information about the current connection."
+        ) { $0.reply.verbatim($0.describe() + "\n") },
+        Subcommand(
+            "kill", 2...,
+            "KILL <ip:port>         -- Kill connection made from <ip:port>.",
+            "KILL <option> <value> [option value ...] -- Kill connections. Options are:",
+            "     ADDR <ip:port>                      -- Kill connection made from <ip:port>",
+            "     LADDR <ip:port>                     -- Kill connection made to <ip:port>",
+            "     ID <clientid>                       -- Kill the connection with this ID.",
+            "     TYPE (normal|master|replica|pubsub) -- Kill connections by type.",
+            "     USER <username>   -- Kill connections authenticated with such user.",
+            "     SKIPME (yes|no)   -- Skip killing current connection (default: yes).",
+            body: kill),
+        Subcommand(
+            "list", 2...,
+            "LIST [options ...]     -- Return information about client connections. Options:",
+            "     TYPE (normal|master|replica|pubsub) -- Return clients of specified type.",
+            "     ID <clientid> [clientid ...]        -- Return clients of specified IDs only.",
+            body: list),
+        Subcommand(
+            "pause", 3...4,
+            "PAUSE <timeout> [WRITE|ALL] -- Suspend all Redis clients for <timout> milliseconds.",
+            body: pause),
+        Subcommand(
+            "unpause", 2...2, "UNPAUSE                -- Stop the current client pause."
+        ) {
+            $0.server.endPause()
+            $0.reply.ok()
+        },
+        Subcommand(
+            "reply", 3...3,
+            "REPLY (on|off|skip)    -- Control the replies sent to the current connection.",
+            body: reply),
+        Subcommand(
+            "setname", 3...3,
+            "SETNAME <name>         -- Assign the name <name> to the current connection."
+        ) { if setName($0, $0[2]) { $0.reply.ok() } },
+        Subcommand(
+            "no-evict", 3...3,
+            "NO-EVICT (on|off)      -- Protect the current connection from eviction.", body: noEvict
+        ),
+        Subcommand(
+            "unblock", 3...4,
+            "UNBLOCK <clientid> [TIMEOUT|ERROR] -- Unblock the specified blocked client.",
+            body: unblock),
+        Subcommand(
+            "tracking", 3...,
+            "TRACKING (on|off) [REDIRECT <id>] [BCAST] [PREFIX first] [PREFIX second] [OPTIN] [OPTOUT] [NOLOOP]... -- Enable client keys tracking for client side caching.",
+            body: tracking),
+        Subcommand(
+            "caching", 3...,
+            "CACHING  (yes|no)      -- Enable/Disable tracking of the keys for next command in OPTIN/OPTOUT mode.",
+            body: caching),
+        Subcommand(
+            "getredir", 2...2,
+            "GETREDIR               -- Return the client ID we are redirecting to when tracking is enabled."
+        ) { c in
             c.reply.integer(c.attachments.tracking.map { Int64(clamping: $0.redirection) } ?? -1)
-        } else if c.word(1, is: "trackinginfo"), n == 2 {
-            trackingInfo(c)
-        } else {
-            c.unknownSubcommand()
-        }
-    }
+        },
+        Subcommand(
+            "trackinginfo", 2...2,
+            "TRACKINGINFO           -- Report tracking status for the current connection.",
+            body: trackingInfo),
+    ]
 
     /// Takes `name` for `c`, or replies why not. Also for HELLO … SETNAME.
     static func setName(_ c: Client, _ name: Bytes) -> Bool {
@@ -154,9 +193,11 @@ enum ClientCommand {
                 return nil
             }
             if c.word(i, is: "id") {
-                guard let id = c.integer(i + 1, orError: "ERR client-id should be greater than 0")
-                else { return nil }
-                filter.id = id > 0 ? UInt64(id) : 0
+                let text: StaticString = "ERR client-id should be greater than 0"
+                guard let id = c.integer(i + 1, in: 1...Int64.max, orError: text) else {
+                    return nil
+                }
+                filter.id = UInt64(id)
             } else if c.word(i, is: "type") {
                 guard let type = ClientType(c[i + 1]) else {
                     c.reply.error("ERR Unknown client type '\(c[i + 1].string)'")
@@ -232,24 +273,4 @@ enum ClientCommand {
         }
         c.reply.ok()
     }
-
-    private static let help: [StaticString] = [
-        "ID                     -- Return the ID of the current connection.",
-        "GETNAME                -- Return the name of the current connection.",
-        "KILL <ip:port>         -- Kill connection made from <ip:port>.",
-        "KILL <option> <value> [option value ...] -- Kill connections. Options are:",
-        "     ADDR <ip:port>                      -- Kill connection made from <ip:port>",
-        "     TYPE (normal|master|replica|pubsub) -- Kill connections by type.",
-        "     USER <username>   -- Kill connections authenticated with such user.",
-        "     SKIPME (yes|no)   -- Skip killing current connection (default: yes).",
-        "LIST [options ...]     -- Return information about client connections. Options:",
-        "     TYPE (normal|master|replica|pubsub) -- Return clients of specified type.",
-        "PAUSE <timeout>        -- Suspend all Redis clients for <timout> milliseconds.",
-        "REPLY (on|off|skip)    -- Control the replies sent to the current connection.",
-        "SETNAME <name>         -- Assign the name <name> to the current connection.",
-        "UNBLOCK <clientid> [TIMEOUT|ERROR] -- Unblock the specified blocked client.",
-        "TRACKING (on|off) [REDIRECT <id>] [BCAST] [PREFIX first] [PREFIX second] [OPTIN] [OPTOUT]... -- Enable client keys tracking for client side caching.",
-        "CACHING  (yes|no)      -- Enable/Disable tracking of the keys for next command in OPTIN/OPTOUT mode.",
-        "GETREDIR               -- Return the client ID we are redirecting to when tracking is enabled.",
-    ]
 }

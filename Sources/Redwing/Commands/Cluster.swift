@@ -9,12 +9,24 @@ import RESP
 extension CommandTable {
     static func cluster() -> [Command] {
         [
-            Command("cluster", -2, "admin random stale", "", Cluster.disabled),
-            Command("asking", 1, "fast", "keyspace", Cluster.disabled),
-            Command("readonly", 1, "fast", "keyspace", Cluster.disabled),
-            Command("readwrite", 1, "fast", "keyspace", Cluster.disabled),
-            Command("post", -1, "readonly loading stale", "", Cluster.attacked),
-            Command("host:", -1, "readonly loading stale", "", Cluster.attacked),
+            Command(
+                "cluster", -2, "admin random stale", "", since: "3.0.0", group: "cluster",
+                "Commands of a cluster, which this server is not part of.", Cluster.disabled),
+            Command(
+                "asking", 1, "fast", "keyspace", since: "3.0.0", group: "cluster",
+                "Of a cluster: the next request concerns a slot that is moving.", Cluster.disabled),
+            Command(
+                "readonly", 1, "fast", "keyspace", since: "3.0.0", group: "cluster",
+                "Of a cluster: the connection may read from a replica.", Cluster.disabled),
+            Command(
+                "readwrite", 1, "fast", "keyspace", since: "3.0.0", group: "cluster",
+                "Of a cluster: ends READONLY.", Cluster.disabled),
+            Command(
+                "post", -1, "readonly loading stale", "", since: "3.2.0", group: "server",
+                "Ends the connection: an HTTP request is no Redis client's.", Cluster.attacked),
+            Command(
+                "host:", -1, "readonly loading stale", "", since: "3.2.0", group: "server",
+                "Ends the connection: an HTTP request is no Redis client's.", Cluster.attacked),
         ]
     }
 }
@@ -27,7 +39,8 @@ enum Cluster {
     /// A browser was made to talk to us: its lines could hold commands.
     static func attacked(_ c: Client) {
         Log.warning(
-            "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis instance. Connection aborted.")
+            "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis instance. Connection aborted."
+        )
         c.server.freeSoon(c)
     }
 }

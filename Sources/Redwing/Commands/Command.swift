@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What the one table says of a command. Each family's file lists its commands; dispatch, COMMAND, ACL
-// categories, MONITOR and the stream all read from here.
+// What the one table says of a command. Each family's file lists its commands; dispatch, COMMAND, HELP,
+// ACL categories, MONITOR, the stream and docs/commands.md all read from here.
 
 import Memory
 import RESP
 
-/// The flags of COMMAND's reply, by Redis's words.
+/// What kind of command it is: the flags of COMMAND's reply, by Redis's words, and those of ours.
 public struct CommandFlags: OptionSet, Sendable {
     public let rawValue: UInt32
     public init(rawValue: UInt32) { self.rawValue = rawValue }
@@ -26,6 +26,47 @@ public struct CommandFlags: OptionSet, Sendable {
     public static let fast = CommandFlags(rawValue: 1 << 13)
     public static let noAuth = CommandFlags(rawValue: 1 << 14)
     public static let movableKeys = CommandFlags(rawValue: 1 << 15)
+
+    // Of ours: what dispatch must know, and COMMAND doesn't show.
+
+    /// Runs at once though a transaction is being gathered.
+    static let inMulti = CommandFlags(rawValue: 1 << 16)
+    /// MULTI and EXEC: the stream has frames of its own.
+    static let frame = CommandFlags(rawValue: 1 << 17)
+    /// EXEC: what holds for a command that waits in the transaction holds for this one.
+    static let runsQueue = CommandFlags(rawValue: 1 << 18)
+    /// May be sent by a subscribed RESP2 client.
+    static let inPubsub = CommandFlags(rawValue: 1 << 19)
+    /// Its words are channels, or patterns of them, from the first on: for ACL rules.
+    static let channels = CommandFlags(rawValue: 1 << 20)
+    static let patterns = CommandFlags(rawValue: 1 << 21)
+    /// Only the first word is one.
+    static let oneChannel = CommandFlags(rawValue: 1 << 22)
+    /// No ACL rule can take it from a user.
+    static let everybody = CommandFlags(rawValue: 1 << 23)
+    /// Replicas may see it though it is no write: CLIENT PAUSE WRITE puts it off.
+    static let mayReplicate = CommandFlags(rawValue: 1 << 24)
+    /// Refused, as writes are, while the disk can't be written.
+    static let needsDisk = CommandFlags(rawValue: 1 << 25)
+    /// Runs while a script is over its time.
+    static let busy = CommandFlags(rawValue: 1 << 26)
+
+    private static let ours: [(String, CommandFlags)] = [
+        ("in_multi", .inMulti), ("frame", .frame), ("runs_queue", .runsQueue),
+        ("in_pubsub", .inPubsub), ("channels", .channels), ("patterns", .patterns),
+        ("one_channel", .oneChannel), ("everybody", .everybody), ("may_replicate", .mayReplicate),
+        ("needs_disk", .needsDisk), ("busy", .busy),
+    ]
+
+    /// The flags that `text` names, separated by spaces.
+    init(words text: String) {
+        self = []
+        for word in text.split(separator: " ") {
+            let known = (Self.words + Self.ours).first { $0.0 == word }
+            assert(known != nil, "no such flag of a command: \(word)")
+            if let known { insert(known.1) }
+        }
+    }
 
     static let words: [(String, CommandFlags)] = [
         ("write", .write), ("readonly", .readonly), ("denyoom", .denyoom), ("admin", .admin),
@@ -54,6 +95,14 @@ public final class Command {
     public let body: CommandBody
     /// Finds the keys where their places depend on the arguments (indices into the arguments).
     public let keyFinder: ((Arguments) -> [Int])?
+    /// What it does, in a sentence.
+    public let summary: String
+    /// The version of Redis that has it first.
+    public let since: String
+    /// Where it stands in the documentation.
+    public let group: String
+    /// The commands inside of it (CLIENT ID, CLIENT LIST, …).
+    let subcommands: [Subcommand]
 
     // Statistics of INFO commandstats.
     public var calls: UInt64 = 0
@@ -64,40 +113,52 @@ public final class Command {
     /// The name's bytes, to compare requests with.
     private let letters: [UInt8]
     private let signature: UInt64
-    /// EXEC, DISCARD, MULTI, WATCH: run at once though a transaction is being gathered.
-    let runsInsideMulti: Bool
-    /// May be sent by a subscribed RESP2 client.
-    let runsInsidePubsub: Bool
-    /// MULTI and EXEC themselves: the stream has frames of its own.
-    let isFrame: Bool
 
-    /// - Parameters:
-    ///   - flags: as COMMAND prints them, separated by spaces: "write denyoom fast".
-    ///   - keys: first, last, step.
-    ///   - categories: space-separated, without "@".
-    public init(
+    /// `flags` as COMMAND prints them, separated by spaces ("write denyoom fast"), then ours; `keys`
+    /// first, last and step; `categories` separated by spaces, without "@"; `group` when it isn't the
+    /// one that follows from the first category.
+    init(
         _ name: String, _ arity: Int, _ flags: String, keys: (Int, Int, Int) = (0, 0, 0),
         _ categories: String, keyFinder: ((Arguments) -> [Int])? = nil,
+        subcommands: [Subcommand] = [], since: String, group: String? = nil, _ summary: String,
         _ body: @escaping CommandBody
     ) {
         self.name = name
         firstName = name
         letters = Array(name.utf8)
         signature = Bytes.with(letters) { Self.signature($0) }
-        runsInsideMulti = ["exec", "discard", "multi", "watch", "quit", "reset"].contains(name)
-        runsInsidePubsub = [
-            "ping", "subscribe", "unsubscribe", "psubscribe", "punsubscribe", "quit", "reset",
-        ].contains(name)
-        isFrame = name == "exec" || name == "multi"
         self.arity = arity
-        let words = flags.split(separator: " ")
-        self.flags = CommandFlags.words.reduce(into: []) { set, word in
-            if words.contains(where: { $0 == word.0 }) { set.insert(word.1) }
-        }
+        self.flags = CommandFlags(words: flags)
         (firstKey, lastKey, keyStep) = keys
         self.categories = categories.split(separator: " ").map(String.init)
         self.keyFinder = keyFinder
+        self.subcommands = subcommands
+        self.since = since
+        self.group = group ?? Self.group(of: self.categories.first)
+        self.summary = summary
         self.body = body
+    }
+
+    /// A command that is made of others.
+    convenience init(
+        _ name: String, _ arity: Int, _ flags: String, keys: (Int, Int, Int) = (0, 0, 0),
+        _ categories: String, keyFinder: ((Arguments) -> [Int])? = nil, subcommands: [Subcommand],
+        since: String, _ summary: String
+    ) {
+        self.init(
+            name, arity, flags, keys: keys, categories, keyFinder: keyFinder,
+            subcommands: subcommands, since: since, summary
+        ) { $0.run(subcommands) }
+    }
+
+    private static func group(of category: String?) -> String {
+        switch category {
+        case "keyspace": "generic"
+        case "sortedset": "sorted-set"
+        case "transaction": "transactions"
+        case nil, "admin", "dangerous": "server"
+        case .some(let same): same
+        }
     }
 
     /// Whether `word` names this command, in any case.
@@ -140,14 +201,15 @@ public final class Command {
         firstName = other.firstName
         letters = Array(self.name.utf8)
         signature = Bytes.with(letters) { Self.signature($0) }
-        runsInsideMulti = other.runsInsideMulti
-        runsInsidePubsub = other.runsInsidePubsub
-        isFrame = other.isFrame
         arity = other.arity
         flags = other.flags
         (firstKey, lastKey, keyStep) = (other.firstKey, other.lastKey, other.keyStep)
         categories = other.categories
         keyFinder = other.keyFinder
+        summary = other.summary
+        since = other.since
+        group = other.group
+        subcommands = other.subcommands
         body = other.body
     }
 }

@@ -7,7 +7,13 @@ import RESP
 
 extension CommandTable {
     static func description() -> [Command] {
-        [Command("command", -1, "random loading stale", "connection", CommandCommand.run)]
+        [
+            Command(
+                "command", -1, "random loading stale", "connection",
+                subcommands: CommandCommand.subcommands, since: "2.8.13", group: "server",
+                "Tells of the server's commands."
+            ) { CommandCommand.run($0) }
+        ]
     }
 }
 
@@ -48,39 +54,91 @@ extension Command {
 }
 
 enum CommandCommand {
+    static let subcommands = [
+        Subcommand(
+            "count", 2...2,
+            "(no subcommand) -- Return details about all Redis commands.",
+            "COUNT -- Return the total number of commands in this Redis server."
+        ) { $0.reply.integer($0.server.commands.all.count) },
+        Subcommand(
+            "docs", 2...,
+            "DOCS [command-name ...] -- Return documentation details about multiple Redis commands.",
+            body: documentation),
+        Subcommand(
+            "getkeys", 3...,
+            "GETKEYS <full-command> -- Return the keys from a full Redis command.", body: keys),
+        Subcommand(
+            "info", 2...,
+            "INFO [command-name ...] -- Return details about multiple Redis commands.", body: info),
+        Subcommand(
+            "list", 2...5,
+            "LIST [FILTERBY (MODULE <module-name>|ACLCAT <category>|PATTERN <pattern>)] -- Return a list of all commands in this Redis server.",
+            body: list),
+    ]
+
     static func run(_ c: Client) {
-        if c.count == 1 {
-            let all = c.server.commands.all
-            c.reply.array(all.count)
-            for command in all { describe(command, to: c.reply) }
-        } else if c.asksForHelp {
-            c.help([
-                "(no subcommand) -- Return details about all Redis commands.",
-                "COUNT -- Return the total number of commands in this Redis server.",
-                "GETKEYS <full-command> -- Return the keys from a full Redis command.",
-                "INFO [command-name ...] -- Return details about multiple Redis commands.",
-            ])
-        } else if c.word(1, is: "info") {
-            c.reply.array(c.count - 2)
-            for i in 2..<max(2, c.count) {
-                if let command = c.server.commands.find(c[i]) {
-                    describe(command, to: c.reply)
-                } else {
-                    c.reply.nullArray()
-                }
+        if c.count > 1 { return c.run(subcommands) }
+        let all = c.server.commands.all
+        c.reply.array(all.count)
+        for command in all { describe(command, to: c.reply) }
+    }
+
+    private static func info(_ c: Client) {
+        c.reply.array(c.count - 2)
+        for i in 2..<c.count {
+            if let command = c.server.commands.find(c[i]) {
+                describe(command, to: c.reply)
+            } else {
+                c.reply.nullArray()
             }
-        } else if c.word(1, is: "count"), c.count == 2 {
-            c.reply.integer(c.server.commands.all.count)
-        } else if c.word(1, is: "list"), c.count == 2 {
-            c.reply.array(c.server.commands.all.count)
-            for command in c.server.commands.all { c.reply.bulk(command.name) }
-        } else if c.word(1, is: "docs") {
-            // Summaries are the documentation's; the reply's form is what redis-cli waits for.
-            c.reply.map(0)
-        } else if c.word(1, is: "getkeys"), c.count >= 3 {
-            keys(c)
-        } else {
-            c.unknownSubcommand()
+        }
+    }
+
+    private static func list(_ c: Client) {
+        var names = Array(c.server.commands.all)
+        if c.count > 2 {
+            guard c.count == 5, c.word(2, is: "filterby") else { return c.syntaxError() }
+            if c.word(3, is: "module") {
+                names = []
+            } else if c.word(3, is: "aclcat") {
+                let category = c[4].string.lowercased()
+                names = names.filter { $0.allCategories.contains(category) }
+            } else if c.word(3, is: "pattern") {
+                names = names.filter { command in
+                    Bytes.with(command.name) { Glob.matches(c[4], $0, ignoringCase: true) }
+                }
+            } else {
+                return c.syntaxError()
+            }
+        }
+        c.reply.array(names.count)
+        for command in names { c.reply.bulk(command.name) }
+    }
+
+    /// As 7.0 has it: of those that exist, what each is for.
+    private static func documentation(_ c: Client) {
+        var shown = Array(c.server.commands.all)
+        if c.count > 2 { shown = (2..<c.count).compactMap { c.server.commands.find(c[$0]) } }
+        c.reply.map(shown.count)
+        for command in shown {
+            c.reply.bulk(command.name)
+            let parts = command.subcommands.filter { !$0.help.isEmpty }
+            c.reply.map(parts.isEmpty ? 3 : 4)
+            c.reply.bulk("summary")
+            c.reply.bulk(command.summary)
+            c.reply.bulk("since")
+            c.reply.bulk(command.since)
+            c.reply.bulk("group")
+            c.reply.bulk(command.group)
+            if parts.isEmpty { continue }
+            c.reply.bulk("subcommands")
+            c.reply.map(parts.count)
+            for part in parts {
+                c.reply.bulk("\(command.name)|\(part.name)")
+                c.reply.map(1)
+                c.reply.bulk("summary")
+                c.reply.bulk(part.help.map { "\($0)" }.joined(separator: "\n"))
+            }
         }
     }
 

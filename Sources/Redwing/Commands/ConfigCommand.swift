@@ -8,34 +8,36 @@ import RESP
 
 extension CommandTable {
     static func configuration() -> [Command] {
-        [Command("config", -2, "admin noscript loading stale", "", ConfigCommand.run)]
+        [
+            Command(
+                "config", -2, "admin noscript loading stale", "",
+                subcommands: ConfigCommand.subcommands, since: "2.0.0",
+                "Shows and sets the server's directives.", ConfigCommand.run)
+        ]
     }
 }
 
 enum ConfigCommand {
+    static let subcommands = [
+        Subcommand(
+            "get", 3...3,
+            "GET <pattern> -- Return parameters matching the glob-like <pattern> and their values.",
+            body: get),
+        Subcommand(
+            "set", 4...4, "SET <parameter> <value> -- Set parameter to value.", body: set),
+        Subcommand("resetstat", 2...2, "RESETSTAT -- Reset statistics reported by INFO.") {
+            $0.server.resetStatistics()
+            $0.reply.ok()
+        },
+        Subcommand(
+            "rewrite", 2...2, "REWRITE -- Rewrite the configuration file.", body: rewrite),
+    ]
+
     static func run(_ c: Client) {
         if c.server.loading, !c.word(1, is: "get") {
             return c.reply.error("ERR Only CONFIG GET is allowed during loading")
         }
-        if c.asksForHelp {
-            c.help([
-                "GET <pattern> -- Return parameters matching the glob-like <pattern> and their values.",
-                "SET <parameter> <value> -- Set parameter to value.",
-                "RESETSTAT -- Reset statistics reported by INFO.",
-                "REWRITE -- Rewrite the configuration file.",
-            ])
-        } else if c.word(1, is: "get"), c.count == 3 {
-            get(c)
-        } else if c.word(1, is: "set"), c.count == 4 {
-            set(c)
-        } else if c.word(1, is: "resetstat"), c.count == 2 {
-            c.server.resetStatistics()
-            c.reply.ok()
-        } else if c.word(1, is: "rewrite"), c.count == 2 {
-            rewrite(c)
-        } else {
-            c.unknownSubcommand()
-        }
+        c.run(subcommands)
     }
 
     private static func get(_ c: Client) {

@@ -10,18 +10,34 @@ import RESP
 extension CommandTable {
     static func connection() -> [Command] {
         [
-            Command("ping", -1, "stale fast", "connection", Connection.ping),
-            Command("echo", 2, "readonly fast", "connection", Connection.echo),
-            Command("select", 2, "loading stale fast", "keyspace", Connection.select),
-            Command("quit", -1, "loading stale fast no_auth", "connection", Connection.quit),
             Command(
-                "auth", -2, "noscript loading stale skip_monitor skip_slowlog fast no_auth", "connection",
-                Connection.auth),
+                "ping", -1, "stale fast in_pubsub needs_disk", "connection", since: "1.0.0",
+                "Answers PONG or the given message.", Connection.ping),
             Command(
-                "hello", -2, "noscript loading stale skip_monitor skip_slowlog fast no_auth", "connection",
-                Connection.hello),
+                "echo", 2, "readonly fast", "connection", since: "1.0.0",
+                "Returns the given message.", Connection.echo),
             Command(
-                "reset", 1, "noscript loading stale fast no_auth", "connection", Connection.reset),
+                "select", 2, "loading stale fast", "keyspace", since: "1.0.0", group: "connection",
+                "Changes the connection's database.", Connection.select),
+            Command(
+                "quit", -1, "loading stale fast no_auth in_multi in_pubsub everybody", "connection",
+                since: "1.0.0",
+                "Ends the connection.", Connection.quit),
+            Command(
+                "auth", -2,
+                "noscript loading stale skip_monitor skip_slowlog fast no_auth everybody busy",
+                "connection",
+                since: "1.0.0",
+                "Authenticates the connection.", Connection.auth),
+            Command(
+                "hello", -2, "noscript loading stale skip_monitor skip_slowlog fast no_auth busy",
+                "connection",
+                since: "6.0.0",
+                "Greets the server: protocol, user and name of the connection.", Connection.hello),
+            Command(
+                "reset", 1, "noscript loading stale fast no_auth in_multi in_pubsub everybody",
+                "connection", since: "6.2.0",
+                "Puts the connection back to what a new one is.", Connection.reset),
         ]
     }
 }

@@ -114,15 +114,26 @@ extension Debug {
             }
             c.reply.bulk("Some real reply following the attribute")
         case "push":
+            if c.reply.version == 2 {
+                return c.reply.error("ERR RESP2 is not supported by this command")
+            }
             c.reply.push(2)
             c.reply.bulk("server-cpu-usage")
             c.reply.integer(42)
+            // A push answers no request: whoever waits for an answer gets one.
+            c.reply.bulk("Some real reply following the push")
         case "verbatim": c.reply.verbatim("This is a verbatim\nstring")
         case "true": c.reply.boolean(true)
         case "false": c.reply.boolean(false)
+        case "bignum":
+            if c.reply.version == 3 {
+                c.reply.raw("(1234567999999999999999999999999999999\r\n")
+            } else {
+                c.reply.bulk("1234567999999999999999999999999999999")
+            }
         default:
             c.reply.error(
-                "ERR Wrong protocol type name. Please use one of the following: string|integer|double|null|array|set|map|attrib|push|verbatim|true|false"
+                "ERR Wrong protocol type name. Please use one of the following: string|integer|double|null|array|set|map|attrib|push|verbatim|true|false|bignum"
             )
         }
     }

@@ -11,22 +11,48 @@ import RESP
 extension CommandTable {
     static func expiries() -> [Command] {
         let one = (1, 1, 1)
-        func setting(_ name: String, _ unit: ExpiryUnit, _ relative: Bool) -> Command {
-            Command(name, -3, "write fast", keys: one, "keyspace") {
+        func setting(
+            _ name: String, _ unit: ExpiryUnit, relative: Bool, since: String, _ summary: String
+        ) -> Command {
+            Command(name, -3, "write fast", keys: one, "keyspace", since: since, summary) {
                 Expiries.set($0, unit, relative: relative)
             }
         }
-        func asking(_ name: String, _ unit: ExpiryUnit, _ relative: Bool) -> Command {
-            Command(name, 2, "readonly random fast", keys: one, "keyspace") {
+        func asking(
+            _ name: String, _ unit: ExpiryUnit, relative: Bool, since: String, _ summary: String
+        ) -> Command {
+            Command(name, 2, "readonly random fast", keys: one, "keyspace", since: since, summary) {
                 Expiries.ask($0, unit, relative: relative)
             }
         }
         return [
-            setting("expire", .seconds, true), setting("pexpire", .milliseconds, true),
-            setting("expireat", .seconds, false), setting("pexpireat", .milliseconds, false),
-            asking("ttl", .seconds, true), asking("pttl", .milliseconds, true),
-            asking("expiretime", .seconds, false), asking("pexpiretime", .milliseconds, false),
-            Command("persist", 2, "write fast", keys: one, "keyspace", Expiries.persist),
+            setting(
+                "expire", .seconds, relative: true, since: "1.0.0",
+                "Lets a key live for so many seconds."),
+            setting(
+                "pexpire", .milliseconds, relative: true, since: "2.6.0",
+                "Lets a key live for so many milliseconds."),
+            setting(
+                "expireat", .seconds, relative: false, since: "1.2.0",
+                "Lets a key live until a time in seconds."),
+            setting(
+                "pexpireat", .milliseconds, relative: false, since: "2.6.0",
+                "Lets a key live until a time in milliseconds."),
+            asking(
+                "ttl", .seconds, relative: true, since: "1.0.0",
+                "Returns how many seconds a key has left."),
+            asking(
+                "pttl", .milliseconds, relative: true, since: "2.6.0",
+                "Returns how many milliseconds a key has left."),
+            asking(
+                "expiretime", .seconds, relative: false, since: "7.0.0",
+                "Returns when a key ends, in seconds."),
+            asking(
+                "pexpiretime", .milliseconds, relative: false, since: "7.0.0",
+                "Returns when a key ends, in milliseconds."),
+            Command(
+                "persist", 2, "write fast", keys: one, "keyspace", since: "2.2.0",
+                "Makes a key live for ever.", Expiries.persist),
         ]
     }
 }

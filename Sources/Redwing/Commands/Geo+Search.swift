@@ -12,20 +12,35 @@ extension CommandTable {
         return [
             Command(
                 "georadius", -6, "write denyoom movablekeys", keys: one, "geo",
-                keyFinder: { Geo.radiusKeys($0, from: 6) }
+                keyFinder: { Geo.radiusKeys($0, from: 6) }, since: "3.2.0",
+                "Finds the places within a distance of a point; shows or stores them."
             ) { Geo.radius($0, around: .place, stores: true) },
-            Command("georadius_ro", -6, "readonly movablekeys", keys: one, "geo") {
+            Command(
+                "georadius_ro", -6, "readonly movablekeys", keys: one, "geo", since: "3.2.10",
+                "Finds the places within a distance of a point."
+            ) {
                 Geo.radius($0, around: .place, stores: false)
             },
             Command(
                 "georadiusbymember", -5, "write denyoom movablekeys", keys: one, "geo",
-                keyFinder: { Geo.radiusKeys($0, from: 5) }
+                keyFinder: { Geo.radiusKeys($0, from: 5) }, since: "3.2.0",
+                "Finds the places within a distance of another; shows or stores them."
             ) { Geo.radius($0, around: .member, stores: true) },
-            Command("georadiusbymember_ro", -5, "readonly movablekeys", keys: one, "geo") {
+            Command(
+                "georadiusbymember_ro", -5, "readonly movablekeys", keys: one, "geo",
+                since: "3.2.10",
+                "Finds the places within a distance of another."
+            ) {
                 Geo.radius($0, around: .member, stores: false)
             },
-            Command("geosearch", -7, "readonly", keys: one, "geo") { Geo.search($0, stores: false) },
-            Command("geosearchstore", -8, "write denyoom", keys: (1, 2, 1), "geo") {
+            Command(
+                "geosearch", -7, "readonly", keys: one, "geo", since: "6.2.0",
+                "Finds the places within a circle or a box."
+            ) { Geo.search($0, stores: false) },
+            Command(
+                "geosearchstore", -8, "write denyoom", keys: (1, 2, 1), "geo", since: "6.2.0",
+                "Finds the places within a circle or a box and stores them."
+            ) {
                 Geo.search($0, stores: true)
             },
         ]
@@ -310,7 +325,9 @@ extension Geo {
             if extras > 0 { client.reply.array(extras + 1) }
             client.reply.bulk(find.member)
             if query.withDistance { client.reply.bulk(fixed(find.distance / query.unit, 4)) }
-            if query.withHash { client.reply.integer(Int64(truncatingIfNeeded: Geohash(score: find.score).bits)) }
+            if query.withHash {
+                client.reply.integer(Int64(truncatingIfNeeded: Geohash(score: find.score).bits))
+            }
             if query.withPlace { reply(client, find.point) }
         }
     }

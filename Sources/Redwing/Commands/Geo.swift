@@ -11,10 +11,18 @@ extension CommandTable {
     static func geo() -> [Command] {
         let one = (1, 1, 1)
         let own = [
-            Command("geoadd", -5, "write denyoom", keys: one, "geo", Geo.add),
-            Command("geohash", -2, "readonly", keys: one, "geo", Geo.hash),
-            Command("geopos", -2, "readonly", keys: one, "geo", Geo.position),
-            Command("geodist", -4, "readonly", keys: one, "geo", Geo.distance),
+            Command(
+                "geoadd", -5, "write denyoom", keys: one, "geo", since: "3.2.0",
+                "Adds places to a geospatial index.", Geo.add),
+            Command(
+                "geohash", -2, "readonly", keys: one, "geo", since: "3.2.0",
+                "Returns the geohashes of places.", Geo.hash),
+            Command(
+                "geopos", -2, "readonly", keys: one, "geo", since: "3.2.0",
+                "Returns longitude and latitude of places.", Geo.position),
+            Command(
+                "geodist", -4, "readonly", keys: one, "geo", since: "3.2.0",
+                "Returns the distance between two places.", Geo.distance),
         ]
         return own + geoSearches()
     }
@@ -28,7 +36,10 @@ enum Geo {
         while first < client.count {
             let word = client[first]
             if !(word.equalsIgnoringCase("nx") || word.equalsIgnoringCase("xx")
-                || word.equalsIgnoringCase("ch")) { break }
+                || word.equalsIgnoringCase("ch"))
+            {
+                break
+            }
             _ = options.take(word)
             first += 1
         }
@@ -49,7 +60,9 @@ enum Geo {
         let texts = scores.map { Array(FloatText.string($0).utf8) }
         Server.withViews(texts) { texts in
             var replacement = [Bytes("zadd")] + (1..<first).map { client[$0] }
-            for index in texts.indices { replacement += [texts[index], client[first + index * 3 + 2]] }
+            for index in texts.indices {
+                replacement += [texts[index], client[first + index * 3 + 2]]
+            }
             client.propagateInstead(replacement)
         }
     }
@@ -67,7 +80,8 @@ enum Geo {
     }
 
     static func number(
-        _ client: Client, _ index: Int, orError text: StaticString = "ERR value is not a valid float"
+        _ client: Client, _ index: Int,
+        orError text: StaticString = "ERR value is not a valid float"
     ) -> Double? {
         if let value = FloatText.parseDouble(client[index]) { return value }
         client.reply.error(text)

@@ -9,34 +9,70 @@ import RESP
 extension CommandTable {
     static func hashes() -> [Command] {
         [
-            Command("hset", -4, "write denyoom fast", keys: (1, 1, 1), "hash") {
+            Command(
+                "hset", -4, "write denyoom fast", keys: (1, 1, 1), "hash", since: "2.0.0",
+                "Sets fields of a hash."
+            ) {
                 Hashes.set($0, isHMSet: false)
             },
-            Command("hmset", -4, "write denyoom fast", keys: (1, 1, 1), "hash") {
+            Command(
+                "hmset", -4, "write denyoom fast", keys: (1, 1, 1), "hash", since: "2.0.0",
+                "Sets fields of a hash; answers OK."
+            ) {
                 Hashes.set($0, isHMSet: true)
             },
-            Command("hsetnx", 4, "write denyoom fast", keys: (1, 1, 1), "hash", Hashes.setIfMissing),
-            Command("hget", 3, "readonly fast", keys: (1, 1, 1), "hash", Hashes.get),
-            Command("hmget", -3, "readonly fast", keys: (1, 1, 1), "hash", Hashes.getMany),
-            Command("hincrby", 4, "write denyoom fast", keys: (1, 1, 1), "hash", Hashes.increment),
             Command(
-                "hincrbyfloat", 4, "write denyoom fast", keys: (1, 1, 1), "hash",
+                "hsetnx", 4, "write denyoom fast", keys: (1, 1, 1), "hash", since: "2.0.0",
+                "Sets a field of a hash that doesn't exist.", Hashes.setIfMissing),
+            Command(
+                "hget", 3, "readonly fast", keys: (1, 1, 1), "hash", since: "2.0.0",
+                "Returns the value of a hash's field.", Hashes.get),
+            Command(
+                "hmget", -3, "readonly fast", keys: (1, 1, 1), "hash", since: "2.0.0",
+                "Returns the values of several fields of a hash.", Hashes.getMany),
+            Command(
+                "hincrby", 4, "write denyoom fast", keys: (1, 1, 1), "hash", since: "2.0.0",
+                "Adds an integer to the value of a hash's field.", Hashes.increment),
+            Command(
+                "hincrbyfloat", 4, "write denyoom fast", keys: (1, 1, 1), "hash", since: "2.6.0",
+                "Adds a floating point number to the value of a hash's field.",
                 Hashes.incrementByFloat),
-            Command("hdel", -3, "write fast", keys: (1, 1, 1), "hash", Hashes.delete),
-            Command("hlen", 2, "readonly fast", keys: (1, 1, 1), "hash", Hashes.length),
-            Command("hstrlen", 3, "readonly fast", keys: (1, 1, 1), "hash", Hashes.valueLength),
-            Command("hexists", 3, "readonly fast", keys: (1, 1, 1), "hash", Hashes.exists),
-            Command("hkeys", 2, "readonly sort_for_script", keys: (1, 1, 1), "hash") {
+            Command(
+                "hdel", -3, "write fast", keys: (1, 1, 1), "hash", since: "2.0.0",
+                "Removes fields of a hash.", Hashes.delete),
+            Command(
+                "hlen", 2, "readonly fast", keys: (1, 1, 1), "hash", since: "2.0.0",
+                "Returns the number of fields of a hash.", Hashes.length),
+            Command(
+                "hstrlen", 3, "readonly fast", keys: (1, 1, 1), "hash", since: "3.2.0",
+                "Returns the length of the value of a hash's field.", Hashes.valueLength),
+            Command(
+                "hexists", 3, "readonly fast", keys: (1, 1, 1), "hash", since: "2.0.0",
+                "Tells whether a hash has a field.", Hashes.exists),
+            Command(
+                "hkeys", 2, "readonly sort_for_script", keys: (1, 1, 1), "hash", since: "2.0.0",
+                "Returns all fields of a hash."
+            ) {
                 Hashes.all($0, .fields)
             },
-            Command("hvals", 2, "readonly sort_for_script", keys: (1, 1, 1), "hash") {
+            Command(
+                "hvals", 2, "readonly sort_for_script", keys: (1, 1, 1), "hash", since: "2.0.0",
+                "Returns all values of a hash."
+            ) {
                 Hashes.all($0, .values)
             },
-            Command("hgetall", 2, "readonly random", keys: (1, 1, 1), "hash") {
+            Command(
+                "hgetall", 2, "readonly random", keys: (1, 1, 1), "hash", since: "2.0.0",
+                "Returns all fields and values of a hash."
+            ) {
                 Hashes.all($0, .both)
             },
-            Command("hscan", -3, "readonly random", keys: (1, 1, 1), "hash", Hashes.scan),
-            Command("hrandfield", -2, "readonly random", keys: (1, 1, 1), "hash", Hashes.random),
+            Command(
+                "hscan", -3, "readonly random", keys: (1, 1, 1), "hash", since: "2.8.0",
+                "Walks over the fields of a hash in steps.", Hashes.scan),
+            Command(
+                "hrandfield", -2, "readonly random", keys: (1, 1, 1), "hash", since: "6.2.0",
+                "Returns random fields of a hash.", Hashes.random),
         ]
     }
 }

@@ -1,28 +1,74 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What commands with subcommands have in common: HELP, and the answer to what they don't know.
+// Commands that are made of others (CLIENT, CONFIG, XGROUP, …): how one is found, HELP, and the answer to
+// what isn't known.
 
 import Memory
 import RESP
 
+/// A command inside of another: CLIENT ID, CONFIG GET, …
+struct Subcommand: Sendable {
+    let name: StaticString
+    /// How many words the request has, both names counted.
+    let words: ClosedRange<Int>
+    /// What HELP says of it; nothing of those that only tests use.
+    let help: [StaticString]
+    let body: @Sendable (Client) -> Void
+
+    init(
+        _ name: StaticString, _ words: ClosedRange<Int>, _ help: StaticString...,
+        body: @escaping @Sendable (Client) -> Void
+    ) {
+        self.name = name
+        self.words = words
+        self.help = help
+        self.body = body
+    }
+
+    init(
+        _ name: StaticString, _ words: PartialRangeFrom<Int>, _ help: StaticString...,
+        body: @escaping @Sendable (Client) -> Void
+    ) {
+        self.name = name
+        self.words = words.lowerBound...Int.max
+        self.help = help
+        self.body = body
+    }
+
+    /// HELP itself, where a list of Redis names it.
+    static func help(_ line: StaticString) -> Subcommand {
+        Subcommand("help", 2...2, line) { $0.unknownSubcommand() }
+    }
+}
+
 extension Client {
-    /// The reply of HELP: a line of introduction, then `lines`.
-    func help(_ lines: [StaticString]) {
-        reply.array(lines.count + 1)
-        reply.status("\(self[0].string.uppercased()) <subcommand> arg arg ... arg. Subcommands are:")
-        for line in lines { reply.status(line) }
+    /// Runs the one of `subcommands` that the second word names.
+    func run(_ subcommands: [Subcommand]) {
+        if count == 2, word(1, is: "help") { return help(subcommands) }
+        for subcommand in subcommands
+        where word(1, is: subcommand.name) && subcommand.words.contains(count) {
+            return subcommand.body(self)
+        }
+        unknownSubcommand()
+    }
+
+    /// The reply of HELP: a line of introduction, then those of each subcommand.
+    private func help(_ subcommands: [Subcommand]) {
+        reply.array(1 + subcommands.reduce(0) { $0 + $1.help.count })
+        reply.status(
+            "\(self[0].string.uppercased()) <subcommand> arg arg ... arg. Subcommands are:")
+        for subcommand in subcommands {
+            for line in subcommand.help { reply.status(line) }
+        }
     }
 
     /// The subcommand isn't known, or has another number of arguments.
     func unknownSubcommand() {
         let command = self[0].string.uppercased()
         reply.error(
-            "ERR Unknown subcommand or wrong number of arguments for '\(self[1].string)'. Try \(command) HELP."
+            "ERR Unknown subcommand or wrong number of arguments for '\(self[1].prefix(128).string)'. Try \(command) HELP."
         )
     }
-
-    /// HELP with nothing behind it.
-    var asksForHelp: Bool { count == 2 && word(1, is: "help") }
 }
 
 extension Reply {

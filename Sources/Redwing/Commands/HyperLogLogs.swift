@@ -12,11 +12,22 @@ extension CommandTable {
         let one = (1, 1, 1)
         let all = (1, -1, 1)
         return [
-            Command("pfadd", -2, "write denyoom fast", keys: one, "hyperloglog", HyperLogLogs.add),
-            Command("pfcount", -2, "readonly", keys: all, "hyperloglog", HyperLogLogs.count),
-            Command("pfmerge", -2, "write denyoom", keys: all, "hyperloglog", HyperLogLogs.merge),
-            Command("pfdebug", -3, "admin write", "hyperloglog", HyperLogLogs.debug),
-            Command("pfselftest", 1, "admin", "hyperloglog", HyperLogLogs.selfTest),
+            Command(
+                "pfadd", -2, "write denyoom fast", keys: one, "hyperloglog", since: "2.8.9",
+                "Adds elements to a HyperLogLog.", HyperLogLogs.add),
+            Command(
+                "pfcount", -2, "readonly may_replicate", keys: all, "hyperloglog", since: "2.8.9",
+                "Estimates how many different elements HyperLogLogs have seen.",
+                HyperLogLogs.count),
+            Command(
+                "pfmerge", -2, "write denyoom", keys: all, "hyperloglog", since: "2.8.9",
+                "Merges HyperLogLogs into one.", HyperLogLogs.merge),
+            Command(
+                "pfdebug", -3, "admin write", keys: (2, 2, 1), "hyperloglog", since: "2.8.9",
+                "Looks inside a HyperLogLog, for tests.", HyperLogLogs.debug),
+            Command(
+                "pfselftest", 1, "admin", "hyperloglog", since: "2.8.9",
+                "Examines the HyperLogLog implementation.", HyperLogLogs.selfTest),
         ]
     }
 }

@@ -10,10 +10,19 @@ import RESP
 extension CommandTable {
     static func information() -> [Command] {
         [
-            Command("info", -1, "random loading stale", "dangerous", Information.info),
-            Command("time", 1, "random loading stale fast", "", Information.time),
-            Command("lolwut", -1, "readonly fast", "", Information.lolwut),
-            Command("module", -2, "admin noscript", "", Information.module),
+            Command(
+                "info", -1, "random loading stale", "dangerous", since: "1.0.0",
+                "Returns facts and statistics of the server.", Information.info),
+            Command(
+                "time", 1, "random loading stale fast", "", since: "2.6.0",
+                "Returns the server's clock.", Information.time),
+            Command(
+                "lolwut", -1, "readonly fast", "", since: "5.0.0",
+                "Draws a picture and tells the version.", Information.lolwut),
+            Command(
+                "module", -2, "admin noscript", "", subcommands: Information.modules,
+                since: "4.0.0",
+                "Manages modules; this server loads none."),
         ]
     }
 }
@@ -30,23 +39,15 @@ enum Information {
         c.reply.bulk(now % 1_000_000)
     }
 
-    static func module(_ c: Client) {
-        if c.asksForHelp {
-            c.help([
-                "LIST -- Return a list of loaded modules.",
-                "LOAD <path> [arg ...] -- Load a module library from <path>.",
-                "UNLOAD <name> -- Unload a module.",
-            ])
-        } else if c.word(1, is: "list"), c.count == 2 {
-            c.reply.array(0)
-        } else if c.word(1, is: "load"), c.count >= 3 {
-            c.reply.error("ERR Error loading the extension. Please check the server logs.")
-        } else if c.word(1, is: "unload"), c.count == 3 {
-            c.reply.error("ERR Error unloading module: no such module with that name")
-        } else {
-            c.unknownSubcommand()
-        }
-    }
+    static let modules = [
+        Subcommand("list", 2...2, "LIST -- Return a list of loaded modules.") { $0.reply.array(0) },
+        Subcommand("load", 3..., "LOAD <path> [arg ...] -- Load a module library from <path>.") {
+            $0.reply.error("ERR Error loading the extension. Please check the server logs.")
+        },
+        Subcommand("unload", 3...3, "UNLOAD <name> -- Unload a module.") {
+            $0.reply.error("ERR Error unloading module: no such module with that name")
+        },
+    ]
 
     /// A wing, drawn by a line of feathers that grow and fold; then the version, as tools expect.
     static func lolwut(_ c: Client) {

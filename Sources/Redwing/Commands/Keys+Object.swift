@@ -8,53 +8,43 @@ import Memory
 import RESP
 
 enum KeyObject {
-    private static let help: [StaticString] = [
-        "OBJECT <subcommand> arg arg ... arg. Subcommands are:",
-        "ENCODING <key> -- Return the kind of internal representation used in order to store the value associated with a key.",
-        "FREQ <key> -- Return the access frequency index of the key. The returned integer is proportional to the logarithm of the recent access frequency of the key.",
-        "IDLETIME <key> -- Return the idle time of the key, that is the approximated number of seconds elapsed since the last access to the key.",
-        "REFCOUNT <key> -- Return the number of references of the value associated with the specified key.",
+    static let subcommands = [
+        Subcommand(
+            "encoding", 3...3,
+            "ENCODING <key> -- Return the kind of internal representation used in order to store the value associated with a key."
+        ) { c in if let entry = entry(c) { c.reply.bulk(encoding(entry)) } },
+        Subcommand(
+            "freq", 3...3,
+            "FREQ <key> -- Return the access frequency index of the key. The returned integer is proportional to the logarithm of the recent access frequency of the key.",
+            body: frequency),
+        Subcommand(
+            "idletime", 3...3,
+            "IDLETIME <key> -- Return the idle time of the key, that is the approximated number of seconds elapsed since the last access to the key.",
+            body: idleTime),
+        Subcommand(
+            "refcount", 3...3,
+            "REFCOUNT <key> -- Return the number of references of the value associated with the specified key."
+        ) { c in if let entry = entry(c) { c.reply.integer(references(c, entry)) } },
     ]
 
-    static func object(_ c: Client) {
-        if c.count == 2, c.word(1, is: "help") {
-            c.reply.array(help.count)
-            for line in help { c.reply.status(line) }
-            return
+    private static func idleTime(_ c: Client) {
+        guard let entry = entry(c) else { return }
+        if c.server.config.maxmemoryPolicy.isLfu {
+            return c.reply.error(
+                "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
+            )
         }
-        guard c.count == 3 else { return unknown(c) }
-        let policy = c.server.config.maxmemoryPolicy
-        if c.word(1, is: "encoding") {
-            guard let entry = entry(c) else { return }
-            c.reply.bulk(encoding(entry))
-        } else if c.word(1, is: "refcount") {
-            guard let entry = entry(c) else { return }
-            c.reply.integer(references(c, entry))
-        } else if c.word(1, is: "idletime") {
-            guard let entry = entry(c) else { return }
-            if policy.isLfu {
-                return c.reply.error(
-                    "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
-                )
-            }
-            c.reply.integer(c.server.idleSeconds(entry))
-        } else if c.word(1, is: "freq") {
-            guard let entry = entry(c) else { return }
-            if !policy.isLfu {
-                return c.reply.error(
-                    "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
-                )
-            }
-            c.reply.integer(Int(c.server.frequency(entry)))
-        } else {
-            unknown(c)
-        }
+        c.reply.integer(c.server.idleSeconds(entry))
     }
 
-    private static func unknown(_ c: Client) {
-        c.reply.error(
-            "ERR Unknown subcommand or wrong number of arguments for '\(c[1].prefix(128).string)'. Try OBJECT HELP."
-        )
+    private static func frequency(_ c: Client) {
+        guard let entry = entry(c) else { return }
+        if !c.server.config.maxmemoryPolicy.isLfu {
+            return c.reply.error(
+                "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
+            )
+        }
+        c.reply.integer(Int(c.server.frequency(entry)))
     }
 
     /// The entry, left untouched; a null reply when there is none.

@@ -12,32 +12,71 @@ extension CommandTable {
     static func keys() -> [Command] {
         let one = (1, 1, 1)
         return [
-            Command("del", -2, "write", keys: (1, -1, 1), "keyspace") {
+            Command(
+                "del", -2, "write", keys: (1, -1, 1), "keyspace", since: "1.0.0",
+                "Deletes keys."
+            ) {
                 Keys.delete($0, lazily: $0.server.config.lazyfreeLazyUserDel)
             },
-            Command("unlink", -2, "write fast", keys: (1, -1, 1), "keyspace") {
+            Command(
+                "unlink", -2, "write fast", keys: (1, -1, 1), "keyspace", since: "4.0.0",
+                "Deletes keys; big values are freed in the background."
+            ) {
                 Keys.delete($0, lazily: true)
             },
-            Command("exists", -2, "readonly fast", keys: (1, -1, 1), "keyspace", Keys.exists),
-            Command("touch", -2, "readonly fast", keys: (1, -1, 1), "keyspace", Keys.touch),
-            Command("type", 2, "readonly fast", keys: one, "keyspace", Keys.type),
             Command(
-                "keys", 2, "readonly sort_for_script", "keyspace dangerous", KeyScan.keys),
-            Command("scan", -2, "readonly random", "keyspace", KeyScan.scan),
-            Command("randomkey", 1, "readonly random", "keyspace", Keys.randomKey),
-            Command("dbsize", 1, "readonly fast", "keyspace") { $0.reply.integer($0.database.count) },
-            Command("rename", 3, "write", keys: (1, 2, 1), "keyspace") {
+                "exists", -2, "readonly fast", keys: (1, -1, 1), "keyspace", since: "1.0.0",
+                "Counts which of the given keys exist.", Keys.exists),
+            Command(
+                "touch", -2, "readonly fast", keys: (1, -1, 1), "keyspace", since: "3.2.1",
+                "Counts which of the given keys exist and marks them as used now.", Keys.touch),
+            Command(
+                "type", 2, "readonly fast", keys: one, "keyspace", since: "1.0.0",
+                "Returns the type of a key's value.", Keys.type),
+            Command(
+                "keys", 2, "readonly sort_for_script", "keyspace dangerous", since: "1.0.0",
+                "Returns all keys that match a pattern.", KeyScan.keys),
+            Command(
+                "scan", -2, "readonly random", "keyspace", since: "2.8.0",
+                "Walks over the keys in steps.", KeyScan.scan),
+            Command(
+                "randomkey", 1, "readonly random", "keyspace", since: "1.0.0",
+                "Returns a random key.", Keys.randomKey),
+            Command(
+                "dbsize", 1, "readonly fast", "keyspace", since: "1.0.0", group: "server",
+                "Returns the number of keys of the database."
+            ) { $0.reply.integer($0.database.count) },
+            Command(
+                "rename", 3, "write", keys: (1, 2, 1), "keyspace", since: "1.0.0",
+                "Gives a key another name, over what is there."
+            ) {
                 Keys.rename($0, onlyNew: false)
             },
-            Command("renamenx", 3, "write fast", keys: (1, 2, 1), "keyspace") {
+            Command(
+                "renamenx", 3, "write fast", keys: (1, 2, 1), "keyspace", since: "1.0.0",
+                "Gives a key another name that no key has."
+            ) {
                 Keys.rename($0, onlyNew: true)
             },
-            Command("move", 3, "write fast", keys: one, "keyspace", Keys.move),
-            Command("copy", -3, "write denyoom", keys: (1, 2, 1), "keyspace", Keys.copy),
-            Command("swapdb", 3, "write fast", "keyspace dangerous", Keys.swapDatabases),
-            Command("flushdb", -1, "write", "keyspace dangerous", Keys.flushDatabase),
-            Command("flushall", -1, "write", "keyspace dangerous", Keys.flushAll),
-            Command("object", -2, "readonly random", keys: (2, 2, 1), "keyspace", KeyObject.object),
+            Command(
+                "move", 3, "write fast", keys: one, "keyspace", since: "1.0.0",
+                "Moves a key to another database.", Keys.move),
+            Command(
+                "copy", -3, "write denyoom", keys: (1, 2, 1), "keyspace", since: "6.2.0",
+                "Copies the value of a key to another key.", Keys.copy),
+            Command(
+                "swapdb", 3, "write fast", "keyspace dangerous", since: "4.0.0", group: "server",
+                "Swaps two databases.", Keys.swapDatabases),
+            Command(
+                "flushdb", -1, "write", "keyspace dangerous", since: "1.0.0", group: "server",
+                "Deletes all keys of the database.", Keys.flushDatabase),
+            Command(
+                "flushall", -1, "write", "keyspace dangerous", since: "1.0.0", group: "server",
+                "Deletes all keys of all databases.", Keys.flushAll),
+            Command(
+                "object", -2, "readonly random", keys: (2, 2, 1), "keyspace",
+                subcommands: KeyObject.subcommands, since: "2.2.3",
+                "Tells how the value of a key is held and used."),
         ]
     }
 }

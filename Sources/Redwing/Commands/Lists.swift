@@ -9,42 +9,88 @@ import RESP
 extension CommandTable {
     static func lists() -> [Command] {
         [
-            Command("lpush", -3, "write denyoom fast", keys: (1, 1, 1), "list") {
+            Command(
+                "lpush", -3, "write denyoom fast", keys: (1, 1, 1), "list", since: "1.0.0",
+                "Puts elements at the head of a list."
+            ) {
                 Lists.push($0, .first)
             },
-            Command("rpush", -3, "write denyoom fast", keys: (1, 1, 1), "list") {
+            Command(
+                "rpush", -3, "write denyoom fast", keys: (1, 1, 1), "list", since: "1.0.0",
+                "Puts elements at the tail of a list."
+            ) {
                 Lists.push($0, .last)
             },
-            Command("lpushx", -3, "write denyoom fast", keys: (1, 1, 1), "list") {
+            Command(
+                "lpushx", -3, "write denyoom fast", keys: (1, 1, 1), "list", since: "2.2.0",
+                "Puts elements at the head of a list that exists."
+            ) {
                 Lists.pushIfThere($0, .first)
             },
-            Command("rpushx", -3, "write denyoom fast", keys: (1, 1, 1), "list") {
+            Command(
+                "rpushx", -3, "write denyoom fast", keys: (1, 1, 1), "list", since: "2.2.0",
+                "Puts elements at the tail of a list that exists."
+            ) {
                 Lists.pushIfThere($0, .last)
             },
-            Command("lpop", -2, "write fast", keys: (1, 1, 1), "list") { Lists.pop($0, .first) },
-            Command("rpop", -2, "write fast", keys: (1, 1, 1), "list") { Lists.pop($0, .last) },
-            Command("llen", 2, "readonly fast", keys: (1, 1, 1), "list", Lists.length),
-            Command("lindex", 3, "readonly", keys: (1, 1, 1), "list", Lists.index),
-            Command("lset", 4, "write denyoom", keys: (1, 1, 1), "list", Lists.set),
-            Command("linsert", 5, "write denyoom", keys: (1, 1, 1), "list", Lists.insert),
-            Command("lrange", 4, "readonly", keys: (1, 1, 1), "list", Lists.range),
-            Command("ltrim", 4, "write", keys: (1, 1, 1), "list", Lists.trim),
-            Command("lrem", 4, "write", keys: (1, 1, 1), "list", Lists.removeEqual),
-            Command("lpos", -3, "readonly", keys: (1, 1, 1), "list", Lists.positions),
-            Command("lmove", 5, "write denyoom", keys: (1, 2, 1), "list", Lists.move),
-            Command("rpoplpush", 3, "write denyoom", keys: (1, 2, 1), "list", Lists.popPush),
-            Command("blpop", -3, "write noscript", keys: (1, -2, 1), "list blocking") {
+            Command(
+                "lpop", -2, "write fast", keys: (1, 1, 1), "list", since: "1.0.0",
+                "Removes elements at the head of a list and returns them."
+            ) { Lists.pop($0, .first) },
+            Command(
+                "rpop", -2, "write fast", keys: (1, 1, 1), "list", since: "1.0.0",
+                "Removes elements at the tail of a list and returns them."
+            ) { Lists.pop($0, .last) },
+            Command(
+                "llen", 2, "readonly fast", keys: (1, 1, 1), "list", since: "1.0.0",
+                "Returns the number of elements of a list.", Lists.length),
+            Command(
+                "lindex", 3, "readonly", keys: (1, 1, 1), "list", since: "1.0.0",
+                "Returns the element of a list at an index.", Lists.index),
+            Command(
+                "lset", 4, "write denyoom", keys: (1, 1, 1), "list", since: "1.0.0",
+                "Replaces the element of a list at an index.", Lists.set),
+            Command(
+                "linsert", 5, "write denyoom", keys: (1, 1, 1), "list", since: "2.2.0",
+                "Inserts an element before or after another of a list.", Lists.insert),
+            Command(
+                "lrange", 4, "readonly", keys: (1, 1, 1), "list", since: "1.0.0",
+                "Returns the elements of a list between two indices.", Lists.range),
+            Command(
+                "ltrim", 4, "write", keys: (1, 1, 1), "list", since: "1.0.0",
+                "Keeps only the elements of a list between two indices.", Lists.trim),
+            Command(
+                "lrem", 4, "write", keys: (1, 1, 1), "list", since: "1.0.0",
+                "Removes elements of a list that equal the given one.", Lists.removeEqual),
+            Command(
+                "lpos", -3, "readonly", keys: (1, 1, 1), "list", since: "6.0.6",
+                "Finds where in a list an element is.", Lists.positions),
+            Command(
+                "lmove", 5, "write denyoom", keys: (1, 2, 1), "list", since: "6.2.0",
+                "Moves an element from an end of a list to an end of another.", Lists.move),
+            Command(
+                "rpoplpush", 3, "write denyoom", keys: (1, 2, 1), "list", since: "1.2.0",
+                "Moves an element from the tail of a list to the head of another.", Lists.popPush),
+            Command(
+                "blpop", -3, "write noscript", keys: (1, -2, 1), "list blocking", since: "2.0.0",
+                "Removes the first element of one of several lists, or waits for one."
+            ) {
                 Lists.blockingPop($0, .first)
             },
-            Command("brpop", -3, "write noscript", keys: (1, -2, 1), "list blocking") {
+            Command(
+                "brpop", -3, "write noscript", keys: (1, -2, 1), "list blocking", since: "2.0.0",
+                "Removes the last element of one of several lists, or waits for one."
+            ) {
                 Lists.blockingPop($0, .last)
             },
             Command(
                 "blmove", 6, "write denyoom noscript", keys: (1, 2, 1), "list blocking",
-                Lists.blockingMove),
+                since: "6.2.0",
+                "LMOVE that waits for an element.", Lists.blockingMove),
             Command(
                 "brpoplpush", 4, "write denyoom noscript", keys: (1, 2, 1), "list blocking",
-                Lists.blockingPopPush),
+                since: "2.2.0",
+                "RPOPLPUSH that waits for an element.", Lists.blockingPopPush),
         ]
     }
 }

@@ -12,8 +12,10 @@ extension CommandTable {
     static func memory() -> [Command] {
         [
             Command(
-                "memory", -2, "readonly random movablekeys", "", keyFinder: MemoryCommand.keys,
-                MemoryCommand.run)
+                "memory", -2, "readonly random movablekeys", "",
+                keyFinder: MemoryCommand.keys, subcommands: MemoryCommand.subcommands,
+                since: "4.0.0",
+                "Tells what keys and the server take of memory.")
         ]
     }
 }
@@ -23,30 +25,29 @@ enum MemoryCommand {
         arguments.count >= 3 && arguments[1].equalsIgnoringCase("usage") ? [2] : []
     }
 
-    static func run(_ c: Client) {
-        if c.asksForHelp {
-            c.help([
-                "DOCTOR - Return memory problems reports.",
-                "MALLOC-STATS -- Return internal statistics report from the memory allocator.",
-                "PURGE -- Attempt to purge dirty pages for reclamation by the allocator.",
-                "STATS -- Return information about the memory usage of the server.",
-                "USAGE <key> [SAMPLES <count>] -- Return memory in bytes used by <key> and its value. Nested values are sampled up to <count> times (default: 5).",
-            ])
-        } else if c.word(1, is: "usage"), c.count >= 3 {
-            usage(c)
-        } else if c.word(1, is: "stats"), c.count == 2 {
-            statistics(c)
-        } else if c.word(1, is: "doctor"), c.count == 2 {
-            c.reply.verbatim(report(c.server.memoryPicture()))
-        } else if c.word(1, is: "malloc-stats"), c.count == 2 {
-            c.reply.verbatim(AllocatorFacts.report())
-        } else if c.word(1, is: "purge"), c.count == 2 {
+    static let subcommands = [
+        Subcommand("doctor", 2...2, "DOCTOR - Return memory problems reports.") {
+            $0.reply.verbatim(report($0.server.memoryPicture()))
+        },
+        Subcommand(
+            "malloc-stats", 2...2,
+            "MALLOC-STATS -- Return internal statistics report from the memory allocator."
+        ) { $0.reply.verbatim(AllocatorFacts.report()) },
+        Subcommand(
+            "purge", 2...2,
+            "PURGE -- Attempt to purge dirty pages for reclamation by the allocator."
+        ) {
             redwing_allocator_purge()
-            c.reply.ok()
-        } else {
-            c.unknownSubcommand()
-        }
-    }
+            $0.reply.ok()
+        },
+        Subcommand(
+            "stats", 2...2,
+            "STATS -- Return information about the memory usage of the server.", body: statistics),
+        Subcommand(
+            "usage", 3...,
+            "USAGE <key> [SAMPLES <count>] -- Return memory in bytes used by <key> and its value. Nested values are sampled up to <count> times (default: 5).",
+            body: usage),
+    ]
 
     private static func usage(_ c: Client) {
         var samples = 5
@@ -129,28 +130,37 @@ enum MemoryCommand {
         var found: [String] = []
         if Double(memory.peak) / Double(max(1, memory.used)) > 1.5 {
             found.append(
-                "Peak memory: In the past this instance used more than 150% the memory that is currently using. The allocator keeps pages for a while; MEMORY PURGE returns them to the system.")
+                "Peak memory: In the past this instance used more than 150% the memory that is currently using. The allocator keeps pages for a while; MEMORY PURGE returns them to the system."
+            )
         }
         let wasted = 10 << 20
         if memory.fragmentation > 1.4, memory.fragmentationBytes > wasted {
             found.append(
-                "High total RSS: This instance has a memory fragmentation and RSS overhead greater than 1.4 (this means that the Resident Set Size of the process is much larger than the sum of the logical allocations performed).")
+                "High total RSS: This instance has a memory fragmentation and RSS overhead greater than 1.4 (this means that the Resident Set Size of the process is much larger than the sum of the logical allocations performed)."
+            )
         }
-        if memory.allocatorRatio > 1.1, memory.allocator.active - memory.allocator.allocated > wasted {
+        if memory.allocatorRatio > 1.1,
+            memory.allocator.active - memory.allocator.allocated > wasted
+        {
             found.append(
-                "High allocator fragmentation: This instance has an allocator external fragmentation greater than 1.1.")
+                "High allocator fragmentation: This instance has an allocator external fragmentation greater than 1.1."
+            )
         }
-        if memory.residentRatio > 1.1, memory.allocator.resident - memory.allocator.active > wasted {
+        if memory.residentRatio > 1.1, memory.allocator.resident - memory.allocator.active > wasted
+        {
             found.append(
-                "High allocator RSS overhead: This instance has an RSS memory overhead is greater than 1.1 (this means that the Resident Set Size of the allocator is much larger than the sum what the allocator actually holds).")
+                "High allocator RSS overhead: This instance has an RSS memory overhead is greater than 1.1 (this means that the Resident Set Size of the allocator is much larger than the sum what the allocator actually holds)."
+            )
         }
         if memory.overheadRatio > 1.1, memory.resident - memory.allocator.resident > 5 * wasted {
             found.append(
-                "High process RSS overhead: This instance has non-allocator RSS memory overhead is greater than 1.1.")
+                "High process RSS overhead: This instance has non-allocator RSS memory overhead is greater than 1.1."
+            )
         }
         if memory.normalCount > 0, memory.normalClients / memory.normalCount > 200 << 10 {
             found.append(
-                "Big client buffers: The clients output buffers in this instance are greater than 200K per client (on average). Look for clients that don't read their replies, or send large pipelines.")
+                "Big client buffers: The clients output buffers in this instance are greater than 200K per client (on average). Look for clients that don't read their replies, or send large pipelines."
+            )
         }
         return found
     }

@@ -13,7 +13,8 @@ extension CommandTable {
         [
             Command(
                 "migrate", -6, "write random movablekeys", keys: (3, 3, 1), "keyspace dangerous",
-                keyFinder: Migrate.keys, Migrate.run)
+                keyFinder: Migrate.keys, since: "2.6.0",
+                "Moves keys to another server.", Migrate.run)
         ]
     }
 }
@@ -49,7 +50,9 @@ enum Migrate {
         let present = request.keys.filter { c.lookupRead(c[$0]) != nil }
         if present.isEmpty { return c.reply.raw("+NOKEY\r\n") }
         // A kept connection may have been closed by the other side since: then a new one is tried.
-        if !send(c, request, present, mayRetry: true) { _ = send(c, request, present, mayRetry: false) }
+        if !send(c, request, present, mayRetry: true) {
+            _ = send(c, request, present, mayRetry: false)
+        }
         c.server.rooms.peers.arm(c.server.loop)
     }
 
@@ -71,7 +74,8 @@ enum Migrate {
             } else if c.word(at, is: "keys") {
                 if !c[3].isEmpty {
                     c.reply.error(
-                        "ERR When using MIGRATE KEYS option, the key argument must be set to the empty string")
+                        "ERR When using MIGRATE KEYS option, the key argument must be set to the empty string"
+                    )
                     return nil
                 }
                 request.keys = (at + 1)..<c.count
@@ -99,7 +103,8 @@ enum Migrate {
         var gone: [Int] = []
         defer { propagate(c, gone) }
         do throws(PeerSocket.Failure) {
-            let (socket, wasKept) = try peers.take(request.host, port: request.port, deadline: deadline)
+            let (socket, wasKept) = try peers.take(
+                request.host, port: request.port, deadline: deadline)
             let selects = socket.database != request.database
             let (out, sent) = restores(c, request, present, selects: selects)
             do throws(PeerSocket.Failure) {

@@ -12,17 +12,33 @@ import Wing
 extension CommandTable {
     static func saving() -> [Command] {
         [
-            Command("save", 1, "admin noscript", "dangerous", Saving.save),
-            Command("bgsave", -1, "admin noscript", "dangerous", Saving.bgsave),
-            Command("bgrewriteaof", 1, "admin noscript", "dangerous", Saving.bgrewriteaof),
-            Command("lastsave", 1, "readonly random loading stale fast", "admin dangerous", Saving.lastsave),
-            Command("shutdown", -1, "admin noscript loading stale", "dangerous", Saving.shutdown),
-            Command("dump", 2, "readonly random", keys: (1, 1, 1), "keyspace", Saving.dump),
             Command(
-                "restore", -4, "write denyoom", keys: (1, 1, 1), "keyspace dangerous", Saving.restore),
+                "save", 1, "admin noscript", "dangerous", since: "1.0.0",
+                "Saves the data to disk and answers when that is done.", Saving.save),
+            Command(
+                "bgsave", -1, "admin noscript", "dangerous", since: "1.0.0",
+                "Saves the data to disk in a process of its own.", Saving.bgsave),
+            Command(
+                "bgrewriteaof", 1, "admin noscript", "dangerous", since: "1.0.0",
+                "Rewrites the append only file in a process of its own.", Saving.bgrewriteaof),
+            Command(
+                "lastsave", 1, "readonly random loading stale fast", "admin dangerous",
+                since: "1.0.0",
+                "Returns when the data was last saved.", Saving.lastsave),
+            Command(
+                "shutdown", -1, "admin noscript loading stale", "dangerous", since: "1.0.0",
+                "Saves the data, if save points say so, and ends the server.", Saving.shutdown),
+            Command(
+                "dump", 2, "readonly random", keys: (1, 1, 1), "keyspace", since: "2.6.0",
+                "Returns the value of a key in the form that RESTORE takes.", Saving.dump),
+            Command(
+                "restore", -4, "write denyoom", keys: (1, 1, 1), "keyspace dangerous",
+                since: "2.6.0",
+                "Makes a key of what DUMP returned.", Saving.restore),
             Command(
                 "restore-asking", -4, "write denyoom asking", keys: (1, 1, 1), "keyspace dangerous",
-                Saving.restore),
+                since: "3.0.0", group: "server",
+                "RESTORE, of a key whose slot moves in a cluster.", Saving.restore),
         ]
     }
 }
@@ -75,7 +91,8 @@ enum Saving {
             c.reply.status("Background append only file rewriting started")
         } else {
             c.reply.error(
-                "ERR Can't execute an AOF background rewriting. Please check the server logs for more information.")
+                "ERR Can't execute an AOF background rewriting. Please check the server logs for more information."
+            )
         }
     }
 

@@ -10,36 +10,75 @@ import RESP
 extension CommandTable {
     static func sets() -> [Command] {
         [
-            Command("sadd", -3, "write denyoom fast", keys: (1, 1, 1), "set", Sets.add),
-            Command("srem", -3, "write fast", keys: (1, 1, 1), "set", Sets.remove),
-            Command("smove", 4, "write fast", keys: (1, 2, 1), "set", Sets.move),
-            Command("sismember", 3, "readonly fast", keys: (1, 1, 1), "set", Sets.isMember),
-            Command("smismember", -3, "readonly fast", keys: (1, 1, 1), "set", Sets.areMembers),
-            Command("scard", 2, "readonly fast", keys: (1, 1, 1), "set", Sets.count),
-            Command("smembers", 2, "readonly sort_for_script", keys: (1, 1, 1), "set") {
+            Command(
+                "sadd", -3, "write denyoom fast", keys: (1, 1, 1), "set", since: "1.0.0",
+                "Adds members to a set.", Sets.add),
+            Command(
+                "srem", -3, "write fast", keys: (1, 1, 1), "set", since: "1.0.0",
+                "Removes members from a set.", Sets.remove),
+            Command(
+                "smove", 4, "write fast", keys: (1, 2, 1), "set", since: "1.0.0",
+                "Moves a member from one set to another.", Sets.move),
+            Command(
+                "sismember", 3, "readonly fast", keys: (1, 1, 1), "set", since: "1.0.0",
+                "Tells whether a set has a member.", Sets.isMember),
+            Command(
+                "smismember", -3, "readonly fast", keys: (1, 1, 1), "set", since: "6.2.0",
+                "Tells of each of several members whether a set has it.", Sets.areMembers),
+            Command(
+                "scard", 2, "readonly fast", keys: (1, 1, 1), "set", since: "1.0.0",
+                "Returns the number of members of a set.", Sets.count),
+            Command(
+                "smembers", 2, "readonly sort_for_script", keys: (1, 1, 1), "set", since: "1.0.0",
+                "Returns all members of a set."
+            ) {
                 Sets.union($0, from: 1, store: false)
             },
-            Command("spop", -2, "write random fast", keys: (1, 1, 1), "set", Sets.pop),
-            Command("srandmember", -2, "readonly random", keys: (1, 1, 1), "set", Sets.random),
-            Command("sinter", -2, "readonly sort_for_script", keys: (1, -1, 1), "set") {
+            Command(
+                "spop", -2, "write random fast", keys: (1, 1, 1), "set", since: "1.0.0",
+                "Removes random members of a set and returns them.", Sets.pop),
+            Command(
+                "srandmember", -2, "readonly random", keys: (1, 1, 1), "set", since: "1.0.0",
+                "Returns random members of a set.", Sets.random),
+            Command(
+                "sinter", -2, "readonly sort_for_script", keys: (1, -1, 1), "set", since: "1.0.0",
+                "Returns the members that all of several sets have."
+            ) {
                 Sets.intersection($0, from: 1, store: false)
             },
-            Command("sinterstore", -3, "write denyoom", keys: (1, -1, 1), "set") {
+            Command(
+                "sinterstore", -3, "write denyoom", keys: (1, -1, 1), "set", since: "1.0.0",
+                "Stores the members that all of several sets have."
+            ) {
                 Sets.intersection($0, from: 2, store: true)
             },
-            Command("sunion", -2, "readonly sort_for_script", keys: (1, -1, 1), "set") {
+            Command(
+                "sunion", -2, "readonly sort_for_script", keys: (1, -1, 1), "set", since: "1.0.0",
+                "Returns the members that any of several sets has."
+            ) {
                 Sets.union($0, from: 1, store: false)
             },
-            Command("sunionstore", -3, "write denyoom", keys: (1, -1, 1), "set") {
+            Command(
+                "sunionstore", -3, "write denyoom", keys: (1, -1, 1), "set", since: "1.0.0",
+                "Stores the members that any of several sets has."
+            ) {
                 Sets.union($0, from: 2, store: true)
             },
-            Command("sdiff", -2, "readonly sort_for_script", keys: (1, -1, 1), "set") {
+            Command(
+                "sdiff", -2, "readonly sort_for_script", keys: (1, -1, 1), "set", since: "1.0.0",
+                "Returns the members of a set that no other of several sets has."
+            ) {
                 Sets.difference($0, from: 1, store: false)
             },
-            Command("sdiffstore", -3, "write denyoom", keys: (1, -1, 1), "set") {
+            Command(
+                "sdiffstore", -3, "write denyoom", keys: (1, -1, 1), "set", since: "1.0.0",
+                "Stores the members of a set that no other of several sets has."
+            ) {
                 Sets.difference($0, from: 2, store: true)
             },
-            Command("sscan", -3, "readonly random", keys: (1, 1, 1), "set", Sets.scan),
+            Command(
+                "sscan", -3, "readonly random", keys: (1, 1, 1), "set", since: "2.8.0",
+                "Walks over the members of a set in steps.", Sets.scan),
         ]
     }
 }

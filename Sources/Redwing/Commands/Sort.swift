@@ -13,7 +13,9 @@ extension CommandTable {
         [
             Command(
                 "sort", -2, "write denyoom movablekeys", keys: (1, 1, 1),
-                "set sortedset list dangerous", keyFinder: { Sort.keys($0) }, Sort.run)
+                "set sortedset list dangerous",
+                keyFinder: { Sort.keys($0) }, since: "1.0.0", group: "generic",
+                "Sorts a list, a set or a sorted set; shows or stores the result.", Sort.run)
         ]
     }
 }
@@ -65,7 +67,8 @@ enum Sort {
             options.alpha = true
             options.by = nil
         }
-        let elements = Elements(source, c.database, reversed: options.keepsOrder && options.descending)
+        let elements = Elements(
+            source, c.database, reversed: options.keepsOrder && options.descending)
         let slice = slice(options, elements.count)
         var order = Array(0..<elements.count)
         if !options.keepsOrder {

@@ -13,27 +13,33 @@ extension CommandTable {
         return [
             Command(
                 "zunionstore", -4, "write denyoom movablekeys", keys: (1, 1, 1), "sortedset",
-                keyFinder: { Sets.keys($0, countAt: 2, stores: true) }
+                keyFinder: { Sets.keys($0, countAt: 2, stores: true) }, since: "2.0.0",
+                "Stores the union of sorted sets."
             ) { Sets.combine($0, .union, countAt: 2, event: "zunionstore") },
             Command(
                 "zinterstore", -4, "write denyoom movablekeys", keys: (1, 1, 1), "sortedset",
-                keyFinder: { Sets.keys($0, countAt: 2, stores: true) }
+                keyFinder: { Sets.keys($0, countAt: 2, stores: true) }, since: "2.0.0",
+                "Stores the intersection of sorted sets."
             ) { Sets.combine($0, .intersection, countAt: 2, event: "zinterstore") },
             Command(
                 "zdiffstore", -4, "write denyoom movablekeys", keys: (1, 1, 1), "sortedset",
-                keyFinder: { Sets.keys($0, countAt: 2, stores: true) }
+                keyFinder: { Sets.keys($0, countAt: 2, stores: true) }, since: "6.2.0",
+                "Stores the difference of sorted sets."
             ) { Sets.combine($0, .difference, countAt: 2, event: "zdiffstore") },
             Command(
                 "zunion", -3, "readonly movablekeys", "sortedset",
-                keyFinder: { Sets.keys($0, countAt: 1, stores: false) }
+                keyFinder: { Sets.keys($0, countAt: 1, stores: false) }, since: "6.2.0",
+                "Returns the union of sorted sets."
             ) { Sets.combine($0, .union, countAt: 1, event: nil) },
             Command(
                 "zinter", -3, "readonly movablekeys", "sortedset",
-                keyFinder: { Sets.keys($0, countAt: 1, stores: false) }
+                keyFinder: { Sets.keys($0, countAt: 1, stores: false) }, since: "6.2.0",
+                "Returns the intersection of sorted sets."
             ) { Sets.combine($0, .intersection, countAt: 1, event: nil) },
             Command(
                 "zdiff", -3, "readonly movablekeys", "sortedset",
-                keyFinder: { Sets.keys($0, countAt: 1, stores: false) }
+                keyFinder: { Sets.keys($0, countAt: 1, stores: false) }, since: "6.2.0",
+                "Returns the difference of sorted sets."
             ) { Sets.combine($0, .difference, countAt: 1, event: nil) },
         ]
     }

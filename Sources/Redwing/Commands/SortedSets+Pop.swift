@@ -10,19 +10,35 @@ extension CommandTable {
     static func sortedSetPops() -> [Command] {
         let one = (1, 1, 1)
         return [
-            Command("zpopmin", -2, "write fast", keys: one, "sortedset") {
+            Command(
+                "zpopmin", -2, "write fast", keys: one, "sortedset", since: "5.0.0",
+                "Removes the elements of a sorted set with the lowest scores and returns them."
+            ) {
                 SortedSets.pop($0, .minimum)
             },
-            Command("zpopmax", -2, "write fast", keys: one, "sortedset") {
+            Command(
+                "zpopmax", -2, "write fast", keys: one, "sortedset", since: "5.0.0",
+                "Removes the elements of a sorted set with the highest scores and returns them."
+            ) {
                 SortedSets.pop($0, .maximum)
             },
-            Command("bzpopmin", -3, "write noscript fast", keys: (1, -2, 1), "sortedset blocking") {
+            Command(
+                "bzpopmin", -3, "write noscript fast", keys: (1, -2, 1), "sortedset blocking",
+                since: "5.0.0",
+                "ZPOPMIN of one of several sorted sets, or waits for an element."
+            ) {
                 SortedSets.blockingPop($0, .minimum)
             },
-            Command("bzpopmax", -3, "write noscript fast", keys: (1, -2, 1), "sortedset blocking") {
+            Command(
+                "bzpopmax", -3, "write noscript fast", keys: (1, -2, 1), "sortedset blocking",
+                since: "5.0.0",
+                "ZPOPMAX of one of several sorted sets, or waits for an element."
+            ) {
                 SortedSets.blockingPop($0, .maximum)
             },
-            Command("zrandmember", -2, "readonly random", keys: one, "sortedset", SortedSets.random),
+            Command(
+                "zrandmember", -2, "readonly random", keys: one, "sortedset", since: "6.2.0",
+                "Returns random elements of a sorted set.", SortedSets.random),
         ]
     }
 }
@@ -90,7 +106,8 @@ extension SortedSets {
     }
 
     private static func remove(
-        _ ranks: Range<Int>, from set: inout SortedSet, _ key: Bytes, _ client: Client, _ end: PopEnd
+        _ ranks: Range<Int>, from set: inout SortedSet, _ key: Bytes, _ client: Client,
+        _ end: PopEnd
     ) {
         set.remove(ranks: ranks)
         client.changed(key, .sortedSet, end.event, dirty: ranks.count)

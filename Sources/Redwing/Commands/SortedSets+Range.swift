@@ -11,40 +11,76 @@ extension CommandTable {
     static func sortedSetRanges() -> [Command] {
         let one = (1, 1, 1)
         return [
-            Command("zrange", -4, "readonly", keys: one, "sortedset") {
+            Command(
+                "zrange", -4, "readonly", keys: one, "sortedset", since: "1.2.0",
+                "Returns the elements of a sorted set in a range of ranks, scores or members."
+            ) {
                 SortedSets.range($0, RangeForm(kind: nil, reversed: nil))
             },
-            Command("zrevrange", -4, "readonly", keys: one, "sortedset") {
+            Command(
+                "zrevrange", -4, "readonly", keys: one, "sortedset", since: "1.2.0",
+                "Returns the elements of a sorted set between two ranks, the highest first."
+            ) {
                 SortedSets.range($0, RangeForm(kind: .rank, reversed: true))
             },
-            Command("zrangebyscore", -4, "readonly", keys: one, "sortedset") {
+            Command(
+                "zrangebyscore", -4, "readonly", keys: one, "sortedset", since: "1.0.5",
+                "Returns the elements of a sorted set between two scores."
+            ) {
                 SortedSets.range($0, RangeForm(kind: .score, reversed: false))
             },
-            Command("zrevrangebyscore", -4, "readonly", keys: one, "sortedset") {
+            Command(
+                "zrevrangebyscore", -4, "readonly", keys: one, "sortedset", since: "2.2.0",
+                "Returns the elements of a sorted set between two scores, the highest first."
+            ) {
                 SortedSets.range($0, RangeForm(kind: .score, reversed: true))
             },
-            Command("zrangebylex", -4, "readonly", keys: one, "sortedset") {
+            Command(
+                "zrangebylex", -4, "readonly", keys: one, "sortedset", since: "2.8.9",
+                "Returns the elements of a sorted set between two members."
+            ) {
                 SortedSets.range($0, RangeForm(kind: .lex, reversed: false))
             },
-            Command("zrevrangebylex", -4, "readonly", keys: one, "sortedset") {
+            Command(
+                "zrevrangebylex", -4, "readonly", keys: one, "sortedset", since: "2.8.9",
+                "Returns the elements of a sorted set between two members, the last first."
+            ) {
                 SortedSets.range($0, RangeForm(kind: .lex, reversed: true))
             },
-            Command("zrangestore", -5, "write denyoom", keys: (1, 2, 1), "sortedset") {
+            Command(
+                "zrangestore", -5, "write denyoom", keys: (1, 2, 1), "sortedset", since: "6.2.0",
+                "Stores the elements of a sorted set in a range."
+            ) {
                 SortedSets.range($0, RangeForm(kind: nil, reversed: nil, stores: true))
             },
-            Command("zcount", 4, "readonly fast", keys: one, "sortedset") {
+            Command(
+                "zcount", 4, "readonly fast", keys: one, "sortedset", since: "2.0.0",
+                "Counts the elements of a sorted set between two scores."
+            ) {
                 SortedSets.count($0, .score)
             },
-            Command("zlexcount", 4, "readonly fast", keys: one, "sortedset") {
+            Command(
+                "zlexcount", 4, "readonly fast", keys: one, "sortedset", since: "2.8.9",
+                "Counts the elements of a sorted set between two members."
+            ) {
                 SortedSets.count($0, .lex)
             },
-            Command("zremrangebyrank", 4, "write", keys: one, "sortedset") {
+            Command(
+                "zremrangebyrank", 4, "write", keys: one, "sortedset", since: "2.0.0",
+                "Removes the elements of a sorted set between two ranks."
+            ) {
                 SortedSets.removeRange($0, .rank, "zremrangebyrank")
             },
-            Command("zremrangebyscore", 4, "write", keys: one, "sortedset") {
+            Command(
+                "zremrangebyscore", 4, "write", keys: one, "sortedset", since: "1.2.0",
+                "Removes the elements of a sorted set between two scores."
+            ) {
                 SortedSets.removeRange($0, .score, "zremrangebyscore")
             },
-            Command("zremrangebylex", 4, "write", keys: one, "sortedset") {
+            Command(
+                "zremrangebylex", 4, "write", keys: one, "sortedset", since: "2.8.9",
+                "Removes the elements of a sorted set between two members."
+            ) {
                 SortedSets.removeRange($0, .lex, "zremrangebylex")
             },
         ]
@@ -175,7 +211,8 @@ extension SortedSets {
         // A limit of -1 is as good as none, so that Redis doesn't complain about it either.
         if limited && options.limit != -1 && options.kind == .rank {
             client.reply.error(
-                "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX")
+                "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX"
+            )
             return nil
         }
         if options.withScores && options.kind == .lex {

@@ -11,23 +11,45 @@ extension CommandTable {
     static func sortedSets() -> [Command] {
         let one = (1, 1, 1)
         let own = [
-            Command("zadd", -4, "write denyoom fast", keys: one, "sortedset") {
+            Command(
+                "zadd", -4, "write denyoom fast", keys: one, "sortedset", since: "1.2.0",
+                "Adds elements to a sorted set or updates their scores."
+            ) {
                 SortedSets.add($0, increments: false)
             },
-            Command("zincrby", 4, "write denyoom fast", keys: one, "sortedset") {
+            Command(
+                "zincrby", 4, "write denyoom fast", keys: one, "sortedset", since: "1.2.0",
+                "Adds to the score of an element of a sorted set."
+            ) {
                 SortedSets.add($0, increments: true)
             },
-            Command("zrem", -3, "write fast", keys: one, "sortedset", SortedSets.remove),
-            Command("zcard", 2, "readonly fast", keys: one, "sortedset", SortedSets.count),
-            Command("zscore", 3, "readonly fast", keys: one, "sortedset", SortedSets.score),
-            Command("zmscore", -3, "readonly fast", keys: one, "sortedset", SortedSets.scores),
-            Command("zrank", 3, "readonly fast", keys: one, "sortedset") {
+            Command(
+                "zrem", -3, "write fast", keys: one, "sortedset", since: "1.2.0",
+                "Removes elements of a sorted set.", SortedSets.remove),
+            Command(
+                "zcard", 2, "readonly fast", keys: one, "sortedset", since: "1.2.0",
+                "Returns the number of elements of a sorted set.", SortedSets.count),
+            Command(
+                "zscore", 3, "readonly fast", keys: one, "sortedset", since: "1.2.0",
+                "Returns the score of an element of a sorted set.", SortedSets.score),
+            Command(
+                "zmscore", -3, "readonly fast", keys: one, "sortedset", since: "6.2.0",
+                "Returns the scores of several elements of a sorted set.", SortedSets.scores),
+            Command(
+                "zrank", 3, "readonly fast", keys: one, "sortedset", since: "2.0.0",
+                "Returns the rank of an element of a sorted set."
+            ) {
                 SortedSets.rank($0, reversed: false)
             },
-            Command("zrevrank", 3, "readonly fast", keys: one, "sortedset") {
+            Command(
+                "zrevrank", 3, "readonly fast", keys: one, "sortedset", since: "2.0.0",
+                "Returns the rank of an element of a sorted set, counted from the highest."
+            ) {
                 SortedSets.rank($0, reversed: true)
             },
-            Command("zscan", -3, "readonly random", keys: one, "sortedset", SortedSets.scan),
+            Command(
+                "zscan", -3, "readonly random", keys: one, "sortedset", since: "2.8.0",
+                "Walks over the elements of a sorted set in steps.", SortedSets.scan),
         ]
         return own + sortedSetRanges() + sortedSetAlgebra() + sortedSetPops()
     }

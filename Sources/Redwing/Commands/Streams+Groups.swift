@@ -8,45 +8,44 @@ import Memory
 import RESP
 
 extension Streams {
-    static func group(_ c: Client) {
-        if c.count == 2, c.word(1, is: "help") {
-            return help(
-                c,
-                [
-                    "CREATE      <key> <groupname> <id or $> [opt] -- Create a new consumer group.",
-                    "            option MKSTREAM: create the empty stream if it does not exist.",
-                    "SETID       <key> <groupname> <id or $>  -- Set the current group ID.",
-                    "DESTROY     <key> <groupname>            -- Remove the specified group.",
-                    "CREATECONSUMER <key> <groupname> <consumer> -- Create a new consumer in the specified group.",
-                    "DELCONSUMER <key> <groupname> <consumer> -- Remove the specified consumer.",
-                    "HELP                                     -- Prints this help.",
-                ])
-        }
-        if c.count < 4 { return unknownSubcommand(c) }
-        var makesStream = false
-        var optionsAreFine = true
-        if c.word(1, is: "create") || c.word(1, is: "setid") {
-            (makesStream, optionsAreFine) = groupOptions(c)
-            if !optionsAreFine { return unknownSubcommand(c) }
-        }
-        let found = c.lookupWrite(c[2])
-        if let found, !c.check(found, is: .stream) { return }
-        let stream = found.map { StreamValue($0.container) }
-        if stream == nil, !makesStream {
-            return c.reply.error(
+    static let groupCommands = [
+        Subcommand(
+            "create", 5...,
+            "CREATE      <key> <groupname> <id or $> [opt] -- Create a new consumer group.",
+            "            option MKSTREAM: create the empty stream if it does not exist.",
+            body: create),
+        Subcommand(
+            "setid", 5...,
+            "SETID       <key> <groupname> <id or $>  -- Set the current group ID.", body: setGroupID),
+        Subcommand(
+            "destroy", 4...4,
+            "DESTROY     <key> <groupname>            -- Remove the specified group.", body: destroy
+        ),
+        Subcommand(
+            "createconsumer", 5...5,
+            "CREATECONSUMER <key> <groupname> <consumer> -- Create a new consumer in the specified group.",
+            body: createConsumer),
+        Subcommand(
+            "delconsumer", 5...5,
+            "DELCONSUMER <key> <groupname> <consumer> -- Remove the specified consumer.",
+            body: deleteConsumer),
+        .help("HELP                                     -- Prints this help."),
+    ]
+
+    /// The stream that a subcommand is about, nil with the reply given when there is none.
+    private static func grouped(_ c: Client) -> StreamValue? {
+        stream(c, key: 2, write: true) {
+            $0.reply.error(
                 "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM option to create an empty stream automatically."
             )
         }
-        if c.word(1, is: "create"), c.count >= 5 { return create(c, stream) }
-        guard let stream else { return unknownSubcommand(c) }
-        if c.word(1, is: "destroy"), c.count == 4 { return destroy(c, stream) }
-        let wantsGroup = c.word(1, is: "setid") || c.word(1, is: "delconsumer")
-            || c.word(1, is: "createconsumer")
-        guard wantsGroup else { return unknownSubcommand(c) }
-        guard let group = stream.group(c[3]) else { return noSuchGroup(c, c[2], c[3]) }
-        if c.count < 5 || c.count > 5 && !c.word(1, is: "setid") { return unknownSubcommand(c) }
-        if c.word(1, is: "setid") { return setID(c, stream, group) }
-        consumer(c, group)
+    }
+
+    private static func namedGroup(_ c: Client) -> StreamGroup? {
+        guard let stream = grouped(c) else { return nil }
+        if let group = stream.group(c[3]) { return group }
+        noSuchGroup(c, c[2], c[3])
+        return nil
     }
 
     private static func noSuchGroup(_ c: Client, _ key: Bytes, _ group: Bytes) {
@@ -62,7 +61,8 @@ extension Streams {
             if c.word(i, is: "mkstream"), c.word(1, is: "create") {
                 makesStream = true
                 i += 1
-            } else if c.word(i, is: "entriesread"), i + 1 < c.count, Decimal.parse(c[i + 1]) != nil {
+            } else if c.word(i, is: "entriesread"), i + 1 < c.count, Decimal.parse(c[i + 1]) != nil
+            {
                 i += 2
             } else {
                 return (false, false)
@@ -71,7 +71,14 @@ extension Streams {
         return (makesStream, true)
     }
 
-    private static func create(_ c: Client, _ found: StreamValue?) {
+    private static func create(_ c: Client) {
+        let (makesStream, areFine) = groupOptions(c)
+        if !areFine { return c.unknownSubcommand() }
+        var found: StreamValue?
+        if !makesStream || c.lookupWrite(c[2]) != nil {
+            guard let stream = grouped(c) else { return }
+            found = stream
+        }
         let last: StreamID
         if c[4] == "$" {
             last = found?.lastID ?? .zero
@@ -96,7 +103,10 @@ extension Streams {
         }
     }
 
-    private static func setID(_ c: Client, _ stream: StreamValue, _ group: StreamGroup) {
+    private static func setGroupID(_ c: Client) {
+        if !groupOptions(c).areFine { return c.unknownSubcommand() }
+        guard let stream = grouped(c) else { return }
+        guard let group = stream.group(c[3]) else { return noSuchGroup(c, c[2], c[3]) }
         if c[4] == "$" {
             group.lastID = stream.lastID
         } else {
@@ -110,7 +120,8 @@ extension Streams {
         }
     }
 
-    private static func destroy(_ c: Client, _ stream: StreamValue) {
+    private static func destroy(_ c: Client) {
+        guard let stream = grouped(c) else { return }
         guard stream.removeGroup(c[3], in: c.database.heap) else { return c.reply.integer(0) }
         c.reply.integer(1)
         changedGroup(c, c[2], "xgroup-destroy")
@@ -118,11 +129,14 @@ extension Streams {
         c.server.blocking.signal(c[2], c.database.index)
     }
 
-    private static func consumer(_ c: Client, _ group: StreamGroup) {
-        if c.word(1, is: "delconsumer") {
-            c.reply.integer(group.removeConsumer(c[4], in: c.database.heap))
-            return changedGroup(c, c[2], "xgroup-delconsumer")
-        }
+    private static func deleteConsumer(_ c: Client) {
+        guard let group = namedGroup(c) else { return }
+        c.reply.integer(group.removeConsumer(c[4], in: c.database.heap))
+        changedGroup(c, c[2], "xgroup-delconsumer")
+    }
+
+    private static func createConsumer(_ c: Client) {
+        guard let group = namedGroup(c) else { return }
         if group.consumer(c[4]) != nil { return c.reply.integer(0) }
         group.addConsumer(c[4], seen: c.server.now, in: c.database.heap)
         c.reply.integer(1)

@@ -7,31 +7,27 @@ import Memory
 import RESP
 
 extension Streams {
-    static func info(_ c: Client) {
-        if c.word(1, is: "help") {
-            return help(
-                c,
-                [
-                    "CONSUMERS <key> <groupname>         -- Show consumer groups of group <groupname>.",
-                    "GROUPS <key>                        -- Show the stream consumer groups.",
-                    "STREAM <key> [FULL [COUNT <count>]] -- Show information about the stream.",
-                    "HELP                                -- Print this help.",
-                ])
-        }
-        if c.count < 3 { return c.reply.error("ERR syntax error, try 'XINFO HELP'") }
-        guard let stream = stream(c, key: 2, orMissing: { $0.noSuchKey() }) else { return }
-        if c.word(1, is: "consumers"), c.count == 4 {
-            consumers(c, stream)
-        } else if c.word(1, is: "groups"), c.count == 3 {
-            groups(c, stream)
-        } else if c.word(1, is: "stream") {
-            self.stream(c, stream)
-        } else {
-            unknownSubcommand(c)
-        }
+    static let infoCommands = [
+        Subcommand(
+            "consumers", 4...4,
+            "CONSUMERS <key> <groupname>         -- Show consumer groups of group <groupname>.",
+            body: consumers),
+        Subcommand(
+            "groups", 3...3,
+            "GROUPS <key>                        -- Show the stream consumer groups.", body: groups),
+        Subcommand(
+            "stream", 3...6,
+            "STREAM <key> [FULL [COUNT <count>]] -- Show information about the stream.",
+            body: describe),
+        .help("HELP                                -- Print this help."),
+    ]
+
+    private static func described(_ c: Client) -> StreamValue? {
+        stream(c, key: 2) { $0.noSuchKey() }
     }
 
-    private static func consumers(_ c: Client, _ stream: StreamValue) {
+    private static func consumers(_ c: Client) {
+        guard let stream = described(c) else { return }
         guard let group = stream.group(c[3]) else {
             return c.reply.error(
                 "NOGROUP No such consumer group '\(c[3].string)' for key name '\(c[2].string)'")
@@ -49,7 +45,8 @@ extension Streams {
         }
     }
 
-    private static func groups(_ c: Client, _ stream: StreamValue) {
+    private static func groups(_ c: Client) {
+        guard let stream = described(c) else { return }
         c.reply.array(stream.groupCount)
         for i in 0..<stream.groupCount {
             let group = stream.group(at: i)
@@ -65,14 +62,15 @@ extension Streams {
         }
     }
 
-    private static func stream(_ c: Client, _ stream: StreamValue) {
+    private static func describe(_ c: Client) {
+        guard let stream = described(c) else { return }
         var most = 10
         if c.count > 3 {
             guard c.word(3, is: "full"), c.count == 4 || c.count == 6 else {
-                return unknownSubcommand(c)
+                return c.unknownSubcommand()
             }
             if c.count == 6 {
-                guard c.word(4, is: "count") else { return unknownSubcommand(c) }
+                guard c.word(4, is: "count") else { return c.unknownSubcommand() }
                 guard let count = c.integer(5) else { return }
                 if count >= 0 { most = Int(count) }
             }

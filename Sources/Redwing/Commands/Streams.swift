@@ -10,31 +10,65 @@ extension CommandTable {
     static func streams() -> [Command] {
         let one = (1, 1, 1)
         return [
-            Command("xadd", -5, "write denyoom random fast", keys: one, "stream", Streams.add),
-            Command("xtrim", -2, "write random", keys: one, "stream", Streams.trim),
-            Command("xdel", -3, "write fast", keys: one, "stream", Streams.remove),
-            Command("xlen", 2, "readonly fast", keys: one, "stream", Streams.length),
-            Command("xsetid", -3, "write denyoom fast", keys: one, "stream", Streams.setID),
-            Command("xrange", -4, "readonly", keys: one, "stream") {
+            Command(
+                "xadd", -5, "write denyoom random fast", keys: one, "stream", since: "5.0.0",
+                "Appends an entry to a stream.", Streams.add),
+            Command(
+                "xtrim", -2, "write random", keys: one, "stream", since: "5.0.0",
+                "Removes the oldest entries of a stream.", Streams.trim),
+            Command(
+                "xdel", -3, "write fast", keys: one, "stream", since: "5.0.0",
+                "Removes entries of a stream.", Streams.remove),
+            Command(
+                "xlen", 2, "readonly fast", keys: one, "stream", since: "5.0.0",
+                "Returns the number of entries of a stream.", Streams.length),
+            Command(
+                "xsetid", -3, "write denyoom fast", keys: one, "stream", since: "5.0.0",
+                "Sets the last id of a stream; replicas are told so.", Streams.setID),
+            Command(
+                "xrange", -4, "readonly", keys: one, "stream", since: "5.0.0",
+                "Returns the entries of a stream between two ids."
+            ) {
                 Streams.range($0, reversed: false)
             },
-            Command("xrevrange", -4, "readonly", keys: one, "stream") {
+            Command(
+                "xrevrange", -4, "readonly", keys: one, "stream", since: "5.0.0",
+                "Returns the entries of a stream between two ids, the newest first."
+            ) {
                 Streams.range($0, reversed: true)
             },
             Command(
                 "xread", -4, "readonly movablekeys", keys: one, "stream blocking",
-                keyFinder: Streams.readKeys
+                keyFinder: Streams.readKeys, since: "5.0.0",
+                "Returns entries of streams behind the given ids, or waits for some."
             ) { Streams.read($0, forGroup: false) },
             Command(
                 "xreadgroup", -7, "write movablekeys", keys: one, "stream blocking",
-                keyFinder: Streams.readKeys
+                keyFinder: Streams.readKeys, since: "5.0.0",
+                "Returns entries of streams to a consumer of a group, or waits for some."
             ) { Streams.read($0, forGroup: true) },
-            Command("xgroup", -2, "write denyoom", keys: (2, 2, 1), "stream", Streams.group),
-            Command("xack", -4, "write random fast", keys: one, "stream", Streams.acknowledge),
-            Command("xpending", -3, "readonly random", keys: one, "stream", Streams.pending),
-            Command("xclaim", -6, "write random fast", keys: one, "stream", Streams.claim),
-            Command("xautoclaim", -6, "write random fast", keys: one, "stream", Streams.autoclaim),
-            Command("xinfo", -2, "readonly random", keys: (2, 2, 1), "stream", Streams.info),
+            Command(
+                "xgroup", -2, "write denyoom", keys: (2, 2, 1), "stream",
+                subcommands: Streams.groupCommands, since: "5.0.0",
+                "Manages the consumer groups of a stream."),
+            Command(
+                "xack", -4, "write random fast", keys: one, "stream", since: "5.0.0",
+                "Acknowledges entries that a group's consumers have been given.",
+                Streams.acknowledge),
+            Command(
+                "xpending", -3, "readonly random", keys: one, "stream", since: "5.0.0",
+                "Tells which entries a group's consumers have not acknowledged.", Streams.pending),
+            Command(
+                "xclaim", -6, "write random fast", keys: one, "stream", since: "5.0.0",
+                "Gives pending entries to another consumer of the group.", Streams.claim),
+            Command(
+                "xautoclaim", -6, "write random fast", keys: one, "stream", since: "6.2.0",
+                "Gives entries that are pending for long to another consumer of the group.",
+                Streams.autoclaim),
+            Command(
+                "xinfo", -2, "readonly random", keys: (2, 2, 1), "stream",
+                subcommands: Streams.infoCommands, since: "5.0.0",
+                "Tells of a stream, its groups and their consumers."),
         ]
     }
 }
@@ -103,19 +137,6 @@ enum Streams {
         c.reply.error("NOGROUP No such key '\(key.string)' or consumer group '\(group.string)'")
     }
 
-    static func unknownSubcommand(_ c: Client) {
-        let name = c[0].string.uppercased()
-        c.reply.error(
-            "ERR Unknown subcommand or wrong number of arguments for '\(c[1].string)'. Try \(name) HELP."
-        )
-    }
-
-    static func help(_ c: Client, _ lines: [StaticString]) {
-        c.reply.array(lines.count + 1)
-        c.reply.status("\(c[0].string.uppercased()) <subcommand> arg arg ... arg. Subcommands are:")
-        for line in lines { c.reply.status(line) }
-    }
-
     // MARK: Entries
 
     static func length(_ c: Client) {
@@ -124,7 +145,9 @@ enum Streams {
     }
 
     static func remove(_ c: Client) {
-        guard let stream = stream(c, write: true, orMissing: { $0.reply.integer(0) }) else { return }
+        guard let stream = stream(c, write: true, orMissing: { $0.reply.integer(0) }) else {
+            return
+        }
         // All ids are looked at before the first entry goes.
         for i in 2..<c.count where id(c, i) == nil { return }
         var removed = 0

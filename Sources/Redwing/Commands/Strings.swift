@@ -10,35 +10,81 @@ extension CommandTable {
     static func strings() -> [Command] {
         let one = (1, 1, 1)
         return [
-            Command("get", 2, "readonly fast", keys: one, "string", Strings.get),
-            Command("set", -3, "write denyoom", keys: one, "string", Strings.set),
-            Command("setnx", 3, "write denyoom fast", keys: one, "string", Strings.setnx),
-            Command("setex", 4, "write denyoom", keys: one, "string") {
+            Command(
+                "get", 2, "readonly fast", keys: one, "string", since: "1.0.0",
+                "Returns the value of a key.", Strings.get),
+            Command(
+                "set", -3, "write denyoom", keys: one, "string", since: "1.0.0",
+                "Sets the value of a key.", Strings.set),
+            Command(
+                "setnx", 3, "write denyoom fast", keys: one, "string", since: "1.0.0",
+                "Sets the value of a key that doesn't exist.", Strings.setnx),
+            Command(
+                "setex", 4, "write denyoom", keys: one, "string", since: "2.0.0",
+                "Sets the value of a key and its life in seconds."
+            ) {
                 Strings.setWithExpiry($0, unit: .seconds)
             },
-            Command("psetex", 4, "write denyoom", keys: one, "string") {
+            Command(
+                "psetex", 4, "write denyoom", keys: one, "string", since: "2.6.0",
+                "Sets the value of a key and its life in milliseconds."
+            ) {
                 Strings.setWithExpiry($0, unit: .milliseconds)
             },
-            Command("getset", 3, "write denyoom fast", keys: one, "string", Strings.getset),
-            Command("getex", -2, "write fast", keys: one, "string", Strings.getex),
-            Command("getdel", 2, "write fast", keys: one, "string", Strings.getdel),
-            Command("mget", -2, "readonly fast", keys: (1, -1, 1), "string", Strings.mget),
-            Command("mset", -3, "write denyoom", keys: (1, -1, 2), "string", Strings.mset),
-            Command("msetnx", -3, "write denyoom", keys: (1, -1, 2), "string", Strings.msetnx),
-            Command("append", 3, "write denyoom fast", keys: one, "string", Strings.append),
-            Command("strlen", 2, "readonly fast", keys: one, "string", Strings.strlen),
-            Command("setrange", 4, "write denyoom", keys: one, "string", Strings.setrange),
-            Command("getrange", 4, "readonly", keys: one, "string", Strings.getrange),
-            Command("substr", 4, "readonly", keys: one, "string", Strings.getrange),
-            Command("incr", 2, "write denyoom fast", keys: one, "string") { Strings.add($0, 1) },
-            Command("decr", 2, "write denyoom fast", keys: one, "string") { Strings.add($0, -1) },
-            Command("incrby", 3, "write denyoom fast", keys: one, "string", Strings.incrby),
-            Command("decrby", 3, "write denyoom fast", keys: one, "string", Strings.decrby),
             Command(
-                "incrbyfloat", 3, "write denyoom fast", keys: one, "string", Strings.incrbyfloat),
+                "getset", 3, "write denyoom fast", keys: one, "string", since: "1.0.0",
+                "Sets the value of a key and returns the one it had.", Strings.getset),
             Command(
-                "stralgo", -2, "readonly movablekeys", "string", keyFinder: Strings.stralgoKeys,
-                Strings.stralgo),
+                "getex", -2, "write fast", keys: one, "string", since: "6.2.0",
+                "Returns the value of a key and sets its life.", Strings.getex),
+            Command(
+                "getdel", 2, "write fast", keys: one, "string", since: "6.2.0",
+                "Returns the value of a key and deletes it.", Strings.getdel),
+            Command(
+                "mget", -2, "readonly fast", keys: (1, -1, 1), "string", since: "1.0.0",
+                "Returns the values of several keys.", Strings.mget),
+            Command(
+                "mset", -3, "write denyoom", keys: (1, -1, 2), "string", since: "1.0.1",
+                "Sets the values of several keys.", Strings.mset),
+            Command(
+                "msetnx", -3, "write denyoom", keys: (1, -1, 2), "string", since: "1.0.1",
+                "Sets the values of several keys if none of them exists.", Strings.msetnx),
+            Command(
+                "append", 3, "write denyoom fast", keys: one, "string", since: "2.0.0",
+                "Appends to the value of a key.", Strings.append),
+            Command(
+                "strlen", 2, "readonly fast", keys: one, "string", since: "2.2.0",
+                "Returns the length of a key's value.", Strings.strlen),
+            Command(
+                "setrange", 4, "write denyoom", keys: one, "string", since: "2.2.0",
+                "Overwrites a part of a key's value.", Strings.setrange),
+            Command(
+                "getrange", 4, "readonly", keys: one, "string", since: "2.4.0",
+                "Returns a part of a key's value.", Strings.getrange),
+            Command(
+                "substr", 4, "readonly", keys: one, "string", since: "1.0.0",
+                "Returns a part of a key's value; GETRANGE by its old name.", Strings.getrange),
+            Command(
+                "incr", 2, "write denyoom fast", keys: one, "string", since: "1.0.0",
+                "Adds 1 to the integer value of a key."
+            ) { Strings.add($0, 1) },
+            Command(
+                "decr", 2, "write denyoom fast", keys: one, "string", since: "1.0.0",
+                "Subtracts 1 from the integer value of a key."
+            ) { Strings.add($0, -1) },
+            Command(
+                "incrby", 3, "write denyoom fast", keys: one, "string", since: "1.0.0",
+                "Adds to the integer value of a key.", Strings.incrby),
+            Command(
+                "decrby", 3, "write denyoom fast", keys: one, "string", since: "1.0.0",
+                "Subtracts from the integer value of a key.", Strings.decrby),
+            Command(
+                "incrbyfloat", 3, "write denyoom fast", keys: one, "string", since: "2.6.0",
+                "Adds to the floating point value of a key.", Strings.incrbyfloat),
+            Command(
+                "stralgo", -2, "readonly movablekeys", "string",
+                keyFinder: Strings.stralgoKeys, since: "6.0.0",
+                "Finds the longest common subsequence of two strings.", Strings.stralgo),
         ]
     }
 }
@@ -197,7 +243,9 @@ enum Strings {
         guard (index - 1) % (8 * step) == 0 else { return }
         let end = min(c.count, index + 8 * step)
         for at in stride(from: index, to: end, by: step) { c.database.prefetch(c[at], slots: true) }
-        for at in stride(from: index, to: end, by: step) { c.database.prefetch(c[at], slots: false) }
+        for at in stride(from: index, to: end, by: step) {
+            c.database.prefetch(c[at], slots: false)
+        }
     }
 
     static func mget(_ c: Client) {
@@ -213,13 +261,17 @@ enum Strings {
     }
 
     static func mset(_ c: Client) {
-        guard c.count % 2 == 1 else { return c.reply.error("ERR wrong number of arguments for MSET") }
+        guard c.count % 2 == 1 else {
+            return c.reply.error("ERR wrong number of arguments for MSET")
+        }
         setAll(c)
         c.reply.ok()
     }
 
     static func msetnx(_ c: Client) {
-        guard c.count % 2 == 1 else { return c.reply.error("ERR wrong number of arguments for MSET") }
+        guard c.count % 2 == 1 else {
+            return c.reply.error("ERR wrong number of arguments for MSET")
+        }
         for index in stride(from: 1, to: c.count, by: 2) where c.lookupWrite(c[index]) != nil {
             return c.reply.integer(0)
         }

@@ -36,17 +36,14 @@ extension Server {
         guard pauseWritesOnly, client.flags.isDisjoint(with: [.replica, .master]),
             client.arguments.count > 0, let command = commands.find(client.arguments[0])
         else { return false }
-        let queued = command.name == "exec" ? client.transaction?.flags ?? [] : []
-        let writes = command.flags.contains(.write) || queued.contains(.write)
-        guard writes || Self.mayReplicate.contains(command.name) else { return false }
+        let isExec = command.flags.contains(.runsQueue)
+        let flags = isExec ? client.transaction?.flags ?? [] : command.flags
+        guard !flags.isDisjoint(with: [.write, .mayReplicate]) else { return false }
         // Inside MULTI a write is only queued; its EXEC waits.
-        if client.flags.contains(.multi), command.name != "exec" { return false }
+        if client.flags.contains(.multi), !isExec { return false }
         postpone(client)
         return true
     }
-
-    /// Commands that replicas see though they aren't writes by their flags.
-    private static let mayReplicate: Set<String> = ["publish", "eval", "evalsha", "script", "pfcount"]
 
     private func postpone(_ client: Client) {
         if !postponed.contains(where: { $0 === client }) { postponed.append(client) }

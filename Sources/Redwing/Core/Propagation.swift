@@ -53,7 +53,7 @@ extension Server {
     func propagate(_ client: Client, _ command: Command, changed: Bool) {
         // The common case, without a copy of anything.
         if !propagation.isSpecial, client.flags.isDisjoint(with: [.master, .script]), !loading {
-            if command.isFrame || !changed { return }
+            if command.flags.contains(.frame) || !changed { return }
             if let file = rooms.appendOnlyFile, file.takesCommands { passOn(client, to: file) }
             if let room = rooms.replicationRoom, room.takesCommands { passOn(client, to: room) }
             return
@@ -68,13 +68,16 @@ extension Server {
             toAOF = toAOF && targets.aof
         }
         for sink in activeSinks(replicas: toReplicas, aof: toAOF) {
-            let own = !said.suppressed && (changed || said.forced || said.replacement != nil)
-                && !command.isFrame
+            let own =
+                !said.suppressed && (changed || said.forced || said.replacement != nil)
+                && !command.flags.contains(.frame)
             let count = (own ? 1 : 0) + said.extra.count
             if count > 1 { sink.beginGroup() }
             if own {
                 if let replacement = said.replacement {
-                    Self.withViews(replacement) { sink.append(words: $0, db: client.database.index) }
+                    Self.withViews(replacement) {
+                        sink.append(words: $0, db: client.database.index)
+                    }
                 } else if !client.request.isEmpty {
                     sink.append(request: client.request, db: client.database.index)
                 } else {

@@ -31,7 +31,7 @@ extension Server {
         if gateClosed || !client.authenticated || client.flags.rawValue & Self.specialFlags != 0 {
             if !mayRun(client, command) { return }
         }
-        if client.flags.contains(.multi), !command.runsInsideMulti {
+        if client.flags.contains(.multi), !command.flags.contains(.inMulti) {
             queue(client, command)
             return
         }
@@ -42,7 +42,8 @@ extension Server {
 
     private static let specialFlags =
         (ClientFlags.multi.rawValue | ClientFlags.pubsub.rawValue | ClientFlags.replica.rawValue
-            | ClientFlags.master.rawValue | ClientFlags.replyOff.rawValue | ClientFlags.replySkip.rawValue
+            | ClientFlags.master.rawValue | ClientFlags.replyOff.rawValue
+            | ClientFlags.replySkip.rawValue
             | ClientFlags.replySkipNext.rawValue)
 
     /// What must be looked at once there is something to write.
@@ -54,7 +55,8 @@ extension Server {
     }
 
     private static let silentFlags =
-        (ClientFlags.master.rawValue | ClientFlags.replyOff.rawValue | ClientFlags.replySkip.rawValue
+        (ClientFlags.master.rawValue | ClientFlags.replyOff.rawValue
+            | ClientFlags.replySkip.rawValue
             | ClientFlags.replySkipNext.rawValue)
 
     /// Replies that the client asked not to get (CLIENT REPLY), or that a master must not get.
@@ -149,7 +151,7 @@ extension Server {
             return no("NOAUTH Authentication required.")
         }
         if let text = accessRefusal(client, command) { return no(text) }
-        let isExec = command.name == "exec"
+        let isExec = flags.contains(.runsQueue)
         func concerns(_ flag: CommandFlags) -> Bool {
             flags.contains(flag) || (isExec && client.transaction?.flags.contains(flag) == true)
         }
@@ -159,16 +161,17 @@ extension Server {
                 return no("OOM command not allowed when used memory > 'maxmemory'.")
             }
         }
-        if !isMaster, concerns(.write) || command.name == "ping", let text = diskRefusal() {
+        if !isMaster, concerns(.write) || flags.contains(.needsDisk), let text = diskRefusal() {
             return no(text)
         }
         if !isMaster, concerns(.write), let text = replicaCountRefusal() { return no(text) }
         if isReadOnlyReplica, !isMaster, concerns(.write) {
             return no("READONLY You can't write against a read only replica.")
         }
-        if client.flags.contains(.pubsub), client.reply.version == 2, !command.runsInsidePubsub {
+        if client.flags.contains(.pubsub), client.reply.version == 2, !flags.contains(.inPubsub) {
             return no(
-                "ERR Can't execute '\(command.name)': only (P)SUBSCRIBE / (P)UNSUBSCRIBE / PING / QUIT are allowed in this context")
+                "ERR Can't execute '\(command.name)': only (P)SUBSCRIBE / (P)UNSUBSCRIBE / PING / QUIT are allowed in this context"
+            )
         }
         if isStale, !flags.contains(.stale) {
             return no(

@@ -67,15 +67,29 @@ struct WatchTable {
 extension CommandTable {
     static func transactions() -> [Command] {
         [
-            Command("multi", 1, "noscript loading stale fast", "transaction", Transactions.multi),
             Command(
-                "exec", 1, "noscript loading stale skip_monitor skip_slowlog", "transaction",
-                Transactions.exec),
-            Command("discard", 1, "noscript loading stale fast", "transaction", Transactions.discard),
+                "multi", 1, "noscript loading stale fast in_multi frame busy", "transaction",
+                since: "1.2.0",
+                "Begins a transaction.", Transactions.multi),
             Command(
-                "watch", -2, "noscript loading stale fast", keys: (1, -1, 1), "transaction",
+                "exec", 1,
+                "noscript loading stale skip_monitor skip_slowlog in_multi frame runs_queue",
+                "transaction",
+                since: "1.2.0",
+                "Runs the commands of the transaction.", Transactions.exec),
+            Command(
+                "discard", 1, "noscript loading stale fast in_multi busy", "transaction",
+                since: "2.0.0",
+                "Gives the transaction up.", Transactions.discard),
+            Command(
+                "watch", -2, "noscript loading stale fast in_multi busy", keys: (1, -1, 1),
+                "transaction",
+                since: "2.2.0",
+                "Lets the next transaction run only if these keys stay as they are.",
                 Transactions.watch),
-            Command("unwatch", 1, "noscript loading stale fast", "transaction", Transactions.unwatch),
+            Command(
+                "unwatch", 1, "noscript loading stale fast busy", "transaction", since: "2.2.0",
+                "Forgets the keys of WATCH.", Transactions.unwatch),
         ]
     }
 }
@@ -95,11 +109,15 @@ enum Transactions {
     }
 
     static func watch(_ c: Client) {
-        if c.flags.contains(.multi) { return c.reply.error("ERR WATCH inside MULTI is not allowed") }
+        if c.flags.contains(.multi) {
+            return c.reply.error("ERR WATCH inside MULTI is not allowed")
+        }
         for i in 1..<c.count {
             let expired = c.server.isLogicallyExpired(c[i], in: c.database)
             let key = WatchedKey(database: c.database.index, key: c[i].array, wasExpired: expired)
-            if c.watchedKeys.contains(where: { $0.database == key.database && $0.key == key.key }) { continue }
+            if c.watchedKeys.contains(where: { $0.database == key.database && $0.key == key.key }) {
+                continue
+            }
             c.watchedKeys.append(key)
             c.server.watchers.add(c, key)
         }

@@ -9,7 +9,11 @@ import RESP
 
 extension CommandTable {
     static func monitoring() -> [Command] {
-        [Command("monitor", 1, "admin noscript loading stale", "", Monitor.run)]
+        [
+            Command(
+                "monitor", 1, "admin noscript loading stale", "", since: "1.0.0",
+                "Shows every command that the server runs.", Monitor.run)
+        ]
     }
 }
 
@@ -41,7 +45,8 @@ extension Server {
         line.append("." + String(repeating: "0", count: 6 - fraction.utf8.count) + fraction)
         let source =
             client.flags.contains(.script)
-            ? "lua" : client.flags.contains(.unixSocket) ? "unix:\(config.unixsocket)" : client.peerName
+            ? "lua"
+            : client.flags.contains(.unixSocket) ? "unix:\(config.unixsocket)" : client.peerName
         line.append(" [\(client.database.index) \(source)]")
         for word in client.arguments.all {
             line.append(" ")
@@ -61,7 +66,7 @@ extension Server {
             rooms.observation.slowLog.add(
                 client, microseconds: microseconds, limit: config.slowlogMaxLen)
         }
-        if command.name != "exec" {
+        if !command.flags.contains(.runsQueue) {
             let event = command.flags.contains(.fast) ? "fast-command" : "command"
             observe(latency: event, microseconds: Int64(clamping: microseconds))
         }
@@ -74,7 +79,8 @@ extension Server {
         var least = UInt64.max
         if slow >= 0 { least = UInt64(slow).multipliedReportingOverflow(by: 1000).partialValue }
         if spike > 0 {
-            least = min(least, UInt64(spike).multipliedReportingOverflow(by: 1_000_000).partialValue)
+            least = min(
+                least, UInt64(spike).multipliedReportingOverflow(by: 1_000_000).partialValue)
         }
         slowNanoseconds = least
     }

@@ -21,22 +21,22 @@ struct SlowLog {
     private static let mostWords = 32
     private static let longestWord = 128
 
-    /// The newest first.
-    private(set) var entries: [Entry] = []
+    private(set) var entries = RecentEntries<Entry>()
     private var nextID: Int64 = 0
 
     mutating func add(_ client: Client, microseconds: UInt64, limit: Int) {
         if limit > 0 {
             let entry = Entry(
-                id: nextID, time: client.server.now / 1000, microseconds: Int64(clamping: microseconds),
+                id: nextID, time: client.server.now / 1000,
+                microseconds: Int64(clamping: microseconds),
                 words: Self.shortened(client.arguments), peer: client.peerName, client: client.name)
-            entries.insert(entry, at: 0)
+            entries.add(entry, limit: limit)
         }
         nextID += 1
-        if entries.count > limit { entries.removeLast(entries.count - max(0, limit)) }
+        entries.trim(to: limit)
     }
 
-    mutating func reset() { entries = [] }
+    mutating func reset() { entries.removeAll() }
 
     private static func shortened(_ arguments: Arguments) -> [[UInt8]] {
         let count = min(arguments.count, mostWords)
@@ -54,39 +54,44 @@ struct SlowLog {
 
 extension CommandTable {
     static func slowLog() -> [Command] {
-        [Command("slowlog", -2, "admin random loading stale", "", SlowLogCommand.run)]
+        [
+            Command(
+                "slowlog", -2, "admin random loading stale", "",
+                subcommands: SlowLogCommand.subcommands, since: "2.2.12",
+                "Shows the commands that took longest.")
+        ]
     }
 }
 
 enum SlowLogCommand {
-    static func run(_ c: Client) {
-        let observation = c.server.rooms.observation
-        if c.asksForHelp {
-            c.help([
-                "GET [count] -- Return top entries from the slowlog (default: 10).    Entries are made of:",
-                "    id, timestamp, time in microseconds, arguments array, client IP and port, client name",
-                "LEN -- Return the length of the slowlog.",
-                "RESET -- Reset the slowlog.",
-            ])
-        } else if c.word(1, is: "reset"), c.count == 2 {
-            observation.slowLog.reset()
+    static let subcommands = [
+        Subcommand(
+            "get", 2...3,
+            "GET [count] -- Return top entries from the slowlog (default: 10).    Entries are made of:",
+            "    id, timestamp, time in microseconds, arguments array, client IP and port, client name",
+            body: get),
+        Subcommand("len", 2...2, "LEN -- Return the length of the slowlog.") { c in
+            c.reply.integer(c.server.rooms.observation.slowLog.entries.count)
+        },
+        Subcommand("reset", 2...2, "RESET -- Reset the slowlog.") { c in
+            c.server.rooms.observation.slowLog.reset()
             c.reply.ok()
-        } else if c.word(1, is: "len"), c.count == 2 {
-            c.reply.integer(observation.slowLog.entries.count)
-        } else if c.word(1, is: "get"), c.count == 2 || c.count == 3 {
-            var count = 10
-            if c.count == 3 {
-                guard let wanted = c.integer(2) else { return }
-                // As in 7.0, -1 asks for all.
-                if wanted < -1 { return c.reply.error("ERR count should be greater than or equal to -1") }
-                count = wanted < 0 ? Int.max : Int(wanted)
+        },
+    ]
+
+    private static func get(_ c: Client) {
+        var count = 10
+        if c.count == 3 {
+            guard let wanted = c.integer(2) else { return }
+            // As in 7.0, -1 asks for all.
+            if wanted < -1 {
+                return c.reply.error("ERR count should be greater than or equal to -1")
             }
-            let entries = observation.slowLog.entries.prefix(count)
-            c.reply.array(entries.count)
-            for entry in entries { show(entry, to: c.reply) }
-        } else {
-            c.unknownSubcommand()
+            count = wanted < 0 ? Int.max : Int(wanted)
         }
+        let entries = c.server.rooms.observation.slowLog.entries.newest(count)
+        c.reply.array(entries.count)
+        for entry in entries { show(entry, to: c.reply) }
     }
 
     private static func show(_ entry: SlowLog.Entry, to reply: Reply) {

@@ -38,7 +38,8 @@ final class AOFLoader {
     private static let chunk = 1 << 20
 
     /// - Parameter offset: where the commands begin, behind the preamble.
-    init(_ server: Server, fd: Int32, offset: UInt64, size: UInt64, base: SnapshotInfo.Replication?) {
+    init(_ server: Server, fd: Int32, offset: UInt64, size: UInt64, base: SnapshotInfo.Replication?)
+    {
         self.server = server
         self.fd = fd
         self.offset = offset
@@ -63,7 +64,8 @@ final class AOFLoader {
                 let code = errno
                 if code == EINTR { continue }
                 return .failed(
-                    "Unrecoverable error reading the append only file: \(AppendOnlyFile.reason(code))")
+                    "Unrecoverable error reading the append only file: \(AppendOnlyFile.reason(code))"
+                )
             }
             if n == 0 {
                 if client.flags.contains(.multi) {
@@ -111,14 +113,16 @@ final class AOFLoader {
 
     private func badFormat() -> AOFStep {
         .failed(
-            "Bad file format reading the append only file: make a backup of your AOF file, then use ./redis-check-aof --fix <filename> (at byte \(offset))")
+            "Bad file format reading the append only file: make a backup of your AOF file, then use ./redis-check-aof --fix <filename> (at byte \(offset))"
+        )
     }
 
     private func run(_ size: Int) -> AOFStep? {
         let end = offset + UInt64(size)
         let name = client[0]
         guard let command = server.commands.find(name) else {
-            return .failed("Unknown command '\(name.prefix(128).string)' reading the append only file")
+            return .failed(
+                "Unknown command '\(name.prefix(128).string)' reading the append only file")
         }
         if command.name == "echo", client.count == 2, let record = AOFRecord(client[1]) {
             if isTorn(record, end) { return .truncated }
@@ -129,11 +133,12 @@ final class AOFLoader {
         // Arity is checked here since bodies rely on it.
         guard command.accepts(client.count) else {
             return .failed(
-                "Wrong number of arguments for '\(command.name)' reading the append only file (at byte \(offset))")
+                "Wrong number of arguments for '\(command.name)' reading the append only file (at byte \(offset))"
+            )
         }
         client.command = command
         client.request = Bytes(start: buffer.bytes.start, count: size)
-        if client.flags.contains(.multi), !command.runsInsideMulti {
+        if client.flags.contains(.multi), !command.flags.contains(.inMulti) {
             server.queue(client, command)
         } else {
             server.runLoaded(client, command)
@@ -164,9 +169,12 @@ final class AOFLoader {
         if !out.isEmpty, out.bytes[0] == UInt8(ascii: "-") {
             errorsLogged += 1
             if errorsLogged <= 10 {
-                let text = out.bytes.dropFirst(1).prefix(128).string.prefix { $0 != "\r\n" && $0 != "\r" }
+                let text = out.bytes.dropFirst(1).prefix(128).string.prefix {
+                    $0 != "\r\n" && $0 != "\r"
+                }
                 Log.warning(
-                    "Command '\(command.name)' at byte \(offset) of the append only file failed: \(text)")
+                    "Command '\(command.name)' at byte \(offset) of the append only file failed: \(text)"
+                )
             }
         }
         out.removeAll(keeping: 1 << 16)

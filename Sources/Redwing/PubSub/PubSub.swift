@@ -86,16 +86,29 @@ extension CommandTable {
     static func pubsub() -> [Command] {
         [
             Command(
-                "subscribe", -2, "pubsub noscript loading stale", "pubsub", PubSubCommands.subscribe),
+                "subscribe", -2, "pubsub noscript loading stale in_pubsub channels", "pubsub",
+                since: "2.0.0",
+                "Listens to channels.", PubSubCommands.subscribe),
             Command(
-                "unsubscribe", -1, "pubsub noscript loading stale", "pubsub", PubSubCommands.unsubscribe),
+                "unsubscribe", -1, "pubsub noscript loading stale in_pubsub", "pubsub",
+                since: "2.0.0",
+                "Stops listening to channels, or to all of them.", PubSubCommands.unsubscribe),
             Command(
-                "psubscribe", -2, "pubsub noscript loading stale", "pubsub", PubSubCommands.psubscribe),
+                "psubscribe", -2, "pubsub noscript loading stale in_pubsub patterns", "pubsub",
+                since: "2.0.0",
+                "Listens to all channels that match a pattern.", PubSubCommands.psubscribe),
             Command(
-                "punsubscribe", -1, "pubsub noscript loading stale", "pubsub",
-                PubSubCommands.punsubscribe),
-            Command("publish", 3, "pubsub loading stale fast", "pubsub", PubSubCommands.publish),
-            Command("pubsub", -2, "pubsub random loading stale", "pubsub", PubSubCommands.pubsub),
+                "punsubscribe", -1, "pubsub noscript loading stale in_pubsub", "pubsub",
+                since: "2.0.0",
+                "Stops listening to patterns, or to all of them.", PubSubCommands.punsubscribe),
+            Command(
+                "publish", 3, "pubsub loading stale fast channels one_channel may_replicate",
+                "pubsub", since: "2.0.0",
+                "Sends a message to all who listen to a channel.", PubSubCommands.publish),
+            Command(
+                "pubsub", -2, "pubsub random loading stale", "pubsub",
+                subcommands: PubSubCommands.subcommands, since: "2.8.0",
+                "Tells which channels and patterns have listeners."),
         ]
     }
 }
@@ -156,30 +169,33 @@ enum PubSubCommands {
         c.reply.integer(receivers)
     }
 
-    static func pubsub(_ c: Client) {
-        let server = c.server
-        if c.word(1, is: "help"), c.count == 2 {
-            c.reply.array(3)
-            c.reply.status("CHANNELS [<pattern>] -- Return the currently active channels matching a pattern (default: all).")
-            c.reply.status("NUMPAT -- Return number of subscriptions to patterns.")
-            c.reply.status("NUMSUB [channel-1 .. channel-N] -- Returns the number of subscribers for the specified channels (excluding patterns, default: none).")
-        } else if c.word(1, is: "channels"), c.count <= 3 {
-            let names = server.rooms.pubsub.channels.keys.filter { name in
-                c.count == 2 || Bytes.with(name) { Glob.matches(c[2], $0) }
-            }
-            c.reply.array(names.count)
-            for name in names { c.reply.bulk(name) }
-        } else if c.word(1, is: "numsub") {
-            c.reply.array((c.count - 2) * 2)
-            for i in 2..<max(2, c.count) {
-                c.reply.bulk(c[i])
-                c.reply.integer(server.rooms.pubsub.channels[c[i].array]?.count ?? 0)
-            }
-        } else if c.word(1, is: "numpat"), c.count == 2 {
-            c.reply.integer(server.rooms.pubsub.distinctPatterns)
-        } else {
-            c.reply.error(
-                "ERR Unknown subcommand or wrong number of arguments for '\(c[1].string)'. Try PUBSUB HELP.")
+    static let subcommands = [
+        Subcommand(
+            "channels", 2...3,
+            "CHANNELS [<pattern>] -- Return the currently active channels matching a pattern (default: all).",
+            body: channels),
+        Subcommand(
+            "numpat", 2...2, "NUMPAT -- Return number of subscriptions to patterns."
+        ) { $0.reply.integer($0.server.rooms.pubsub.distinctPatterns) },
+        Subcommand(
+            "numsub", 2...,
+            "NUMSUB [channel-1 .. channel-N] -- Returns the number of subscribers for the specified channels (excluding patterns, default: none).",
+            body: subscribers),
+    ]
+
+    private static func channels(_ c: Client) {
+        let names = c.server.rooms.pubsub.channels.keys.filter { name in
+            c.count == 2 || Bytes.with(name) { Glob.matches(c[2], $0) }
+        }
+        c.reply.array(names.count)
+        for name in names { c.reply.bulk(name) }
+    }
+
+    private static func subscribers(_ c: Client) {
+        c.reply.array((c.count - 2) * 2)
+        for i in 2..<c.count {
+            c.reply.bulk(c[i])
+            c.reply.integer(c.server.rooms.pubsub.channels[c[i].array]?.count ?? 0)
         }
     }
 }

@@ -10,13 +10,23 @@ import Replication
 extension CommandTable {
     static func replicaCommands() -> [Command] {
         [
-            Command("replconf", -1, "admin noscript loading stale", "admin dangerous") { client in
+            Command(
+                "replconf", -1, "admin noscript loading stale busy", "admin dangerous",
+                since: "3.0.0", group: "server",
+                "Of replication: a replica tells its master of itself."
+            ) { client in
                 client.server.replication?.replconf(client)
             },
-            Command("sync", 1, "admin noscript", "admin dangerous") { client in
+            Command(
+                "sync", 1, "admin noscript", "admin dangerous", since: "1.0.0", group: "server",
+                "Of replication: asks for all data, then all writes."
+            ) { client in
                 client.server.replication?.sync(client)
             },
-            Command("psync", -3, "admin noscript", "admin dangerous") { client in
+            Command(
+                "psync", -3, "admin noscript", "admin dangerous", since: "2.8.0", group: "server",
+                "Of replication: asks for all writes from an offset on, or for all data."
+            ) { client in
                 client.server.replication?.sync(client)
             },
         ]
@@ -37,7 +47,8 @@ extension ReplicationRoom {
             } else if client.word(at, is: "ip-address") {
                 guard value.count < 46 else {
                     return client.reply.error(
-                        "ERR REPLCONF ip-address provided by replica instance is too long: \(value.count) bytes")
+                        "ERR REPLCONF ip-address provided by replica instance is too long: \(value.count) bytes"
+                    )
                 }
                 client.peerAsReplica().announcedIP = value.string
             } else if client.word(at, is: "capa") {
@@ -90,7 +101,8 @@ extension ReplicationRoom {
             return client.reply.raw("-NOMASTERLINK Can't SYNC while failing over\r\n")
         }
         if link.isReplica && !link.isConnected {
-            return client.reply.raw("-NOMASTERLINK Can't SYNC while not connected with my master\r\n")
+            return client.reply.raw(
+                "-NOMASTERLINK Can't SYNC while not connected with my master\r\n")
         }
         if !client.reply.out.isEmpty {
             return client.reply.error("ERR SYNC and PSYNC are invalid with pending output")
@@ -100,11 +112,14 @@ extension ReplicationRoom {
         if isPsync {
             guard let offset = Decimal.parse(client[2]) else {
                 Log.warning(
-                    "Replica \(client.replicaName) asks for synchronization but with a wrong offset")
+                    "Replica \(client.replicaName) asks for synchronization but with a wrong offset"
+                )
                 return client.reply.error("ERR value is not an integer or out of range")
             }
             if goOn(client, peer, id: client[1].string, offset: offset) { return }
-            if !client[1].prefix(1).string.hasPrefix("?") { server.statistics.syncPartialError += 1 }
+            if !client[1].prefix(1).string.hasPrefix("?") {
+                server.statistics.syncPartialError += 1
+            }
         }
         fullSync(client, peer, old: !isPsync)
     }
@@ -147,7 +162,8 @@ extension ReplicationRoom {
             if !link.isReplica {
                 history.begin(Self.freshID())
                 Log.notice(
-                    "Replication backlog created, my new replication IDs are '\(history.id)' and '\(history.secondID)'")
+                    "Replication backlog created, my new replication IDs are '\(history.id)' and '\(history.secondID)'"
+                )
             }
             stream.activate()
             feed.forgetDB()

@@ -10,19 +10,38 @@ import Replication
 extension CommandTable {
     static func replicationCommands() -> [Command] {
         [
-            Command("replicaof", -3, "admin noscript stale", "admin dangerous") { client in
+            Command(
+                "replicaof", -3, "admin noscript stale", "admin dangerous",
+                since: "5.0.0", group: "server",
+                "Makes the server a replica of another, or a master."
+            ) { client in
                 client.server.replication?.replicaof(client)
             },
-            Command("slaveof", -3, "admin noscript stale", "admin dangerous") { client in
+            Command(
+                "slaveof", -3, "admin noscript stale", "admin dangerous",
+                since: "1.0.0", group: "server",
+                "Makes the server a replica of another, or a master."
+            ) { client in
                 client.server.replication?.replicaof(client)
             },
-            Command("role", 1, "readonly noscript loading stale fast", "dangerous") { client in
+            Command(
+                "role", 1, "readonly noscript loading stale fast", "dangerous",
+                since: "2.8.12", group: "server",
+                "Tells whether the server is a master or a replica, and of its peers."
+            ) { client in
                 client.server.replication?.role(client)
             },
-            Command("wait", 3, "noscript", "connection") { client in
+            Command(
+                "wait", 3, "noscript", "keyspace", since: "3.0.0", group: "generic",
+                "Waits until so many replicas have acknowledged the connection's writes."
+            ) { client in
                 client.server.replication?.wait(client)
             },
-            Command("failover", -1, "admin noscript stale", "admin dangerous") { client in
+            Command(
+                "failover", -1, "admin noscript stale", "admin dangerous",
+                since: "6.2.0", group: "server",
+                "Makes a replica the master in this server's place."
+            ) { client in
                 client.server.replication?.failover(client)
             },
         ]
@@ -33,7 +52,9 @@ extension ReplicationRoom {
     // MARK: REPLICAOF
 
     func replicaof(_ client: Client) {
-        if failover != nil { return client.reply.error("ERR REPLICAOF not allowed while failing over.") }
+        if failover != nil {
+            return client.reply.error("ERR REPLICAOF not allowed while failing over.")
+        }
         if client.count == 3, client.word(1, is: "no"), client.word(2, is: "one") {
             if link.isReplica {
                 promote()
@@ -46,19 +67,23 @@ extension ReplicationRoom {
         if client.flags.contains(.replica) {
             return client.reply.error("ERR Command is not valid when client is a replica.")
         }
-        guard let port = client.integer(2, in: 0...65535, orError: "ERR Invalid master port") else { return }
+        guard let port = client.integer(2, in: 0...65535, orError: "ERR Invalid master port") else {
+            return
+        }
         let target = ReplicaLink.Master(host: client[1].string, port: Int(port))
         if let master = link.master, master.port == target.port,
             master.host.lowercased() == target.host.lowercased(), !force
         {
             Log.notice(
-                "REPLICAOF would result into synchronization with the master we are already connected with. No operation performed.")
+                "REPLICAOF would result into synchronization with the master we are already connected with. No operation performed."
+            )
             return client.reply.raw("+OK Already connected to specified master\r\n")
         }
         guardIsForced = force
         follow(target)
         Log.notice(
-            "REPLICAOF \(target.host):\(target.port) enabled (user request from '\(client.describe())')")
+            "REPLICAOF \(target.host):\(target.port) enabled (user request from '\(client.describe())')"
+        )
         client.reply.ok()
     }
 
@@ -129,10 +154,13 @@ extension ReplicationRoom {
     func wait(_ client: Client) {
         if link.isReplica {
             return client.reply.error(
-                "ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is configured to be writable (which is not the default) writes to replicas are just local and are not propagated.")
+                "ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is configured to be writable (which is not the default) writes to replicas are just local and are not propagated."
+            )
         }
         guard let wanted = client.integer(1) else { return }
-        guard let timeout = client.integer(2, orError: "ERR timeout is not an integer or out of range")
+        guard
+            let timeout = client.integer(
+                2, orError: "ERR timeout is not an integer or out of range")
         else { return }
         if timeout < 0 { return client.reply.error("ERR timeout is negative") }
         // All that was written so far, by whomever: the client's own writes are among it, also those

@@ -11,12 +11,17 @@ extension CommandTable {
     static func scripting() -> [Command] {
         [
             Command(
-                "eval", -3, "noscript movablekeys", "scripting", keyFinder: Scripts.keys,
-                Scripts.eval),
+                "eval", -3, "noscript movablekeys may_replicate", "scripting",
+                keyFinder: Scripts.keys, since: "2.6.0",
+                "Runs a Lua script.", Scripts.eval),
             Command(
-                "evalsha", -3, "noscript movablekeys", "scripting", keyFinder: Scripts.keys,
-                Scripts.evalSHA),
-            Command("script", -2, "noscript", "scripting", Scripts.script),
+                "evalsha", -3, "noscript movablekeys may_replicate", "scripting",
+                keyFinder: Scripts.keys, since: "2.6.0",
+                "Runs a Lua script that the server knows, by its hash.", Scripts.evalSHA),
+            Command(
+                "script", -2, "noscript may_replicate", "scripting",
+                subcommands: Scripts.subcommands, since: "2.6.0",
+                "Manages the scripts that the server knows."),
         ]
     }
 }
@@ -33,24 +38,23 @@ enum Scripts {
         return Array(3..<3 + Int(count))
     }
 
-    static func script(_ c: Client) {
-        if c.word(1, is: "load"), c.count == 3 { return load(c) }
-        if c.word(1, is: "exists") { return exists(c) }
-        if c.word(1, is: "flush"), c.count <= 3 { return flush(c) }
-        if c.word(1, is: "kill"), c.count == 2 { return kill(c) }
-        if c.word(1, is: "debug"), c.count == 3 {
-            return c.reply.error(
-                "ERR SCRIPT DEBUG is not supported: this server has no Lua debugger")
-        }
-        if c.word(1, is: "help"), c.count == 2 { return c.help(helpLines) }
-        c.unknownSubcommand()
-    }
-
-    private static let helpLines: [StaticString] = [
-        "EXISTS <sha1> [<sha1> ...] -- Return information about the existence of the scripts in the script cache.",
-        "FLUSH -- Flush the Lua scripts cache. Very dangerous on replicas.",
-        "KILL -- Kill the currently executing Lua script.",
-        "LOAD <script> -- Load a script into the scripts cache, without executing it.",
+    static let subcommands = [
+        Subcommand("debug", 3...3) {
+            $0.reply.error("ERR SCRIPT DEBUG is not supported: this server has no Lua debugger")
+        },
+        Subcommand(
+            "exists", 2...,
+            "EXISTS <sha1> [<sha1> ...] -- Return information about the existence of the scripts in the script cache.",
+            body: exists),
+        Subcommand(
+            "flush", 2...3,
+            "FLUSH [ASYNC|SYNC] -- Flush the Lua scripts cache. Very dangerous on replicas.",
+            body: flush),
+        Subcommand("kill", 2...2, "KILL -- Kill the currently executing Lua script.", body: kill),
+        Subcommand(
+            "load", 3...3,
+            "LOAD <script> -- Load a script into the scripts cache, without executing it.",
+            body: load),
     ]
 
     private static func load(_ c: Client) {

@@ -25,8 +25,8 @@ extension Server {
     /// isn't cut into a part that was refused and one that runs.
     func busyRefusal(_ client: Client, _ command: Command) -> String? {
         guard isBusy else { return nil }
-        switch command.name {
-        case "auth", "hello", "replconf", "multi", "discard", "watch", "unwatch": return nil
+        if command.flags.contains(.busy) { return nil }
+        switch command.firstName {
         case "shutdown"
         where client.count == 2 && client[1].count > 0 && client[1][0] | 0x20 == 0x6E:
             return nil

@@ -51,18 +51,17 @@ struct AccessLog {
     /// As many of the newest are looked at for an equal one.
     private static let searched = 10
 
-    /// The newest first.
-    private(set) var entries: [Entry] = []
+    private(set) var entries = RecentEntries<Entry>()
 
     mutating func add(_ entry: Entry, limit: Int) {
         var entry = entry
-        if let at = entries.prefix(Self.searched).firstIndex(where: { $0.isSame(entry) }) {
-            entry.count = entries[at].count + 1
-            entries.remove(at: at)
+        let lately = entries.newest(Self.searched).enumerated()
+        if let (age, same) = lately.first(where: { $0.element.isSame(entry) }) {
+            entry.count = same.count + 1
+            entries.remove(age: age)
         }
-        entries.insert(entry, at: 0)
-        if entries.count > limit { entries.removeLast(entries.count - max(0, limit)) }
+        entries.add(entry, limit: limit)
     }
 
-    mutating func reset() { entries = [] }
+    mutating func reset() { entries.removeAll() }
 }

@@ -34,7 +34,8 @@ extension Server {
         guard let user = rooms.access.users[name.array], user.rights.isOn,
             user.rights.accepts(password.array)
         else {
-            addAccessLog(client, .auth, context(of: client), object: client[0].array, user: name.array)
+            addAccessLog(
+                client, .auth, context(of: client), object: client[0].array, user: name.array)
             return false
         }
         client.attachments.user = user === rooms.access.defaultUser ? nil : user
@@ -100,12 +101,9 @@ extension Server {
         return rights.allChannels ? nil : channelDenial(client, command, rights)
     }
 
-    /// Logging in and ending a session are everybody's right.
-    private static let free: Set<String> = ["auth", "quit", "reset"]
-
     private func mayRun(_ client: Client, _ command: Command, _ rights: Rights) -> Bool {
         let id = command.accessNumber
-        if rights.commands.contains(id) || Self.free.contains(command.firstName) { return true }
+        if rights.commands.contains(id) || command.flags.contains(.everybody) { return true }
         guard client.count > 1, let words = rights.subcommands[id] else { return false }
         return words.contains(Rights.lowercased(client[1].array))
     }
@@ -113,19 +111,15 @@ extension Server {
     private func channelDenial(
         _ client: Client, _ command: Command, _ rights: Rights
     ) -> AccessDenial? {
-        switch command.firstName {
-        case "publish":
-            return Self.matches(client[1], rights.channels) ? nil : .channel(1)
-        case "subscribe":
-            for i in 1..<client.count where !Self.matches(client[i], rights.channels) {
-                return .channel(i)
-            }
-        case "psubscribe":
+        let flags = command.flags
+        if flags.contains(.patterns) {
             // A pattern must be one that the user has, word for word: it could match anything else.
             for i in 1..<client.count where !rights.channels.contains(client[i].array) {
                 return .channel(i)
             }
-        default: break
+        } else if flags.contains(.channels) {
+            let end = flags.contains(.oneChannel) ? 2 : client.count
+            for i in 1..<end where !Self.matches(client[i], rights.channels) { return .channel(i) }
         }
         return nil
     }
@@ -147,7 +141,8 @@ extension Server {
         let user = responsible(client).accessUser?.name ?? []
         switch denial {
         case .command:
-            addAccessLog(client, .command, context, object: Array(command.firstName.utf8), user: user)
+            addAccessLog(
+                client, .command, context, object: Array(command.firstName.utf8), user: user)
         case .key(let i):
             addAccessLog(client, .key, context, object: client[i].array, user: user)
         case .channel(let i):
