@@ -9,6 +9,7 @@
 #ifndef WING_RDB_OUTPUT_H
 #define WING_RDB_OUTPUT_H
 #include "bytes.h"
+#include "wing/lzf.h"
 #include "wing/rdb_writer.h"
 
 #define ROOM 256
@@ -16,9 +17,9 @@
 
 /* How compression fares with values of one size class (sizes of the same highest bit). */
 struct lzf_luck {
-    uint16_t failures; /* in a row */
-    uint16_t pause;    /* values to pass by when it fails again; doubles up to LZF_PAUSE_MAX */
-    uint16_t waiting;  /* values still to pass by */
+    uint8_t noise;  /* values of noise in a row, up to what makes a crowd */
+    uint8_t passed; /* values since that passed by, sampled or not; wraps */
+    uint32_t vain;  /* values of noise since one compressed; wraps */
 };
 
 struct scratch {
@@ -45,6 +46,7 @@ struct wing_rdb_writer {
     uint64_t sync_done;
     struct scratch packed;     /* a ziplist being made */
     struct scratch compressed; /* LZF data being made */
+    struct wing_lzf_state *lzf; /* NULL before the first */
     struct lzf_luck luck[SIZE_CLASSES];
 };
 

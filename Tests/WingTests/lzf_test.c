@@ -86,6 +86,10 @@ static void round_trip(const unsigned char *data, size_t length) {
     if (length > 1) CHECK_EQUAL(wing_lzf_decompress(tight, size, wide, length - 1), WING_E_LIMIT);
     if (size > 1) CHECK(wing_lzf_decompress(tight, size - 1, wide, length) != (ssize_t)length);
     CHECK_EQUAL(wing_lzf_compress_with(&state, in, length, out, bound), size);
+    size_t coarse = wing_lzf_compress_coarse(&state, in, length, out, bound);
+    CHECK(coarse > 0 && coarse <= bound);
+    CHECK_EQUAL(model_decompress(out, coarse, back, length), length);
+    CHECK(memcmp(back, data, length) == 0);
     free(in), free(back), free(wide), free(out), free(tight);
 }
 
@@ -116,6 +120,92 @@ TEST(lzf_reads_what_liblzf_wrote) {
                                            0x0c, 0x02, 0x01, 'b', 'c'};
     CHECK_EQUAL(wing_lzf_decompress(period, sizeof period, out, sizeof out), 27);
     CHECK(memcmp(out, "abcabcabcabcabcabcabcabcabc", 27) == 0);
+}
+
+/* What a plain search makes of it: at each place the last place of the same three bytes, as liblzf
+ * does it. Only the size is wanted. */
+static size_t model_size(const unsigned char *in, size_t length) {
+    static size_t last[1 << 16];
+    memset(last, 0, sizeof last); /* place + 1 */
+    size_t size = 0, run = 0, i = 0;
+    while (i < length) {
+        size_t count = 0, distance = 0;
+        if (i + 3 <= length) {
+            uint32_t three = (uint32_t)in[i] << 16 | (uint32_t)in[i + 1] << 8 | in[i + 2];
+            size_t *slot = &last[three * UINT32_C(2654435761) >> 16];
+            distance = i + 1 - *slot;
+            if (*slot > 0 && distance <= 8192)
+                while (count < 264 && i + count < length && in[i + count] == in[i + count - distance])
+                    count++;
+            *slot = i + 1;
+        }
+        if (count < 3) {
+            size += run % 32 == 0 ? 2 : 1;
+            run++, i++;
+            continue;
+        }
+        size += count < 9 ? 2 : 3;
+        run = 0;
+        for (i += count, count = 2; count > 0 && i + 3 <= length; count--) {
+            const unsigned char *p = in + i - count;
+            uint32_t three = (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
+            last[three * UINT32_C(2654435761) >> 16] = i - count + 1;
+        }
+    }
+    return size;
+}
+
+/* Prose, code, and data with numbers, in values as people store them; each is also what
+ * wing_lzf_promises takes for text. */
+TEST(lzf_finds_what_a_plain_search_finds) {
+    static const char *files[] = {"../../ARCHITECTURE.md", "../../CSources/Wing/lzf.c",
+                                  "../Fixtures/redis-6.0.7.json",
+                                  "../../Benchmarks/results/sync.json"};
+    static const size_t sizes[] = {100, 200, 300, 1000, 4000};
+    static unsigned char bytes[1 << 16], out[1 << 16];
+    for (size_t file = 0; file < sizeof files / sizeof *files; file++) {
+        FILE *stream = fopen(files[file], "rb");
+        REQUIRE(stream != NULL);
+        size_t all = fread(bytes, 1, sizeof bytes, stream);
+        fclose(stream);
+        for (size_t row = 0; row < sizeof sizes / sizeof *sizes; row++) {
+            size_t size = sizes[row], ours = 0, model = 0, values = 0, promising = 0;
+            for (size_t at = 0; at + size <= all; at += size, values++) {
+                size_t packed = wing_lzf_compress_with(&state, bytes + at, size, out, size - 4);
+                size_t plain = model_size(bytes + at, size);
+                ours += packed > 0 ? packed : size;
+                model += plain <= size - 4 ? plain : size;
+                promising += wing_lzf_promises(bytes + at, size) != 0;
+            }
+            CHECK(ours * 100 <= model * 102);
+            CHECK(promising * 100 >= values * 95);
+        }
+    }
+}
+
+TEST(lzf_promises_nothing_of_noise) {
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    uint64_t seed = 12;
+    int promising[2] = {0, 0};
+    for (int round = 0; round < 4000; round++) {
+        size_t size = 32 + random_next(&seed) % 300;
+        unsigned char *noise = malloc(size); /* of the exact size */
+        REQUIRE(noise != NULL);
+        for (size_t i = 0; i < size; i++) {
+            uint8_t byte = (uint8_t)(random_next(&seed) >> 33);
+            noise[i] = round % 2 == 0 ? byte : (uint8_t)letters[byte % 64];
+        }
+        promising[round % 2] += wing_lzf_promises(noise, size) != 0;
+        free(noise);
+    }
+    CHECK(promising[0] == 0);
+    CHECK(promising[1] < 2000 / 20);
+    for (size_t size = 0; size < 64; size++) {
+        unsigned char *run = calloc(size + 1, 1), *exact = realloc(run, size > 0 ? size : 1);
+        REQUIRE(exact != NULL);
+        CHECK_EQUAL(wing_lzf_promises(exact, size), size > 16);
+        free(exact);
+    }
 }
 
 TEST(lzf_does_not_fit) {

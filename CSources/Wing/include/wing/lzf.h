@@ -12,8 +12,9 @@
  *     LLLooooo oooooooo             L = 1…6: L+2 bytes again, from o+1 bytes (1…8192) back
  *     111ooooo LLLLLLLL oooooooo    L+9 bytes (9…264) again, from o+1 bytes back
  *
- * The compressor looks for repetitions ever more coarsely while it finds none, so data that doesn't
- * compress costs little. Equal input gives equal output, on every call and machine of one version.
+ * It finds what liblzf finds, within 2 % of the size, and looks ever more coarsely after a long row
+ * of bytes without a repetition. Equal input gives equal output, on every call and machine of one
+ * version. Who has many values, of which many may be noise, asks wing_lzf_promises first.
  *
  * Threads: any, for all (object: the state). Fork: safe, for all: nothing is allocated; the stack
  * use is at most 33 KiB. Ownership: all buffers stay the caller's; in and out must not overlap.
@@ -59,6 +60,20 @@ struct wing_lzf_state {
 /** As wing_lzf_compress, with the same result; `state` is used and renewed. */
 size_t wing_lzf_compress_with(struct wing_lzf_state *state, const void *in, size_t length,
                               void *out, size_t capacity);
+
+/**
+ * As wing_lzf_compress_with, in a fraction of the time: for noise, in which it finds long
+ * repetitions and misses short ones.
+ */
+size_t wing_lzf_compress_coarse(struct wing_lzf_state *state, const void *in, size_t length,
+                                void *out, size_t capacity);
+
+/**
+ * Whether `length` bytes at `in` look like text (in a wide sense: bytes of which some are far more
+ * frequent than others) rather than noise: encrypted, compressed, random, also as letters.
+ * Returns   1 or 0, a guess from 64 of the bytes that takes some 10 ns; 0 for 16 bytes and less.
+ */
+int wing_lzf_promises(const void *in, size_t length);
 
 #ifdef __cplusplus
 }
