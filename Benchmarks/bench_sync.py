@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Part one (issue 2): load, save, full sync, memory a key, fork pause, copy-on-write, CRC64.
+"""Part one (issue 2): load, save, full sync, memory a key, fork pause, copy-on-write, what trying to
+compress costs, CRC64.
 
 Each server saves and loads its own file, and syncs to a replica of its own make. The two take turns
 on each data set, so that the machine is the same for both.
@@ -16,6 +17,8 @@ from lab.servers import Farm, eventually
 DATA_SETS = {"small": 5_000_000, "mixed": 1_000_000, "large": 60_000}
 SYNC_BAR = {"small": 0.3, "mixed": 0.3, "large": 0.15}
 WAYS = {"disk": ("no", "disabled"), "diskless": ("yes", "disabled"), "parsed": ("yes", "on-empty-db")}
+# Random values by their size: what can't be compressed may cost a tenth more with rdbcompression.
+NOISE = {64: 2_000_000, 16384: 30_000}
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -26,6 +29,9 @@ def run(report, gen, arguments):
             both = {kind: measure(kind, gen, name, keys, arguments.repeat)
                     for kind in ("redis", "redwing")}
             compare(report, name, both["redis"], both["redwing"])
+    if arguments.only in "rdbcompression":
+        for size, keys in NOISE.items():
+            compression(report, gen, size, max(1000, int(keys * arguments.scale)), arguments.repeat)
     if arguments.only in "crc64":
         crc64(report)
 
@@ -128,6 +134,21 @@ def load_time(server, warm):
     took = timed(lambda: server.start(timeout=600))
     server.kill()
     return took
+
+
+def compression(report, gen, size, keys, repeat):
+    """Saves of random values with rdbcompression no and yes, in turns; Redwing alone."""
+    took = {"no": [], "yes": []}
+    with Farm() as farm:
+        server = farm.start("redwing", {"maxmemory": "0"})
+        subprocess.run([gen, "large", str(server.port), str(keys), str(size)], check=True)
+        with server.client(timeout=600) as client:
+            for _ in range(max(3, repeat)):
+                for choice, times in took.items():
+                    client.call("CONFIG", "SET", "rdbcompression", choice)
+                    times.append(timed(lambda: client.call("SAVE")))
+    report.add("noise", f"save, {size} B, compression (redis column: no)", "s",
+               min(took["no"]), min(took["yes"]), 1.1)
 
 
 def crc64(report):

@@ -5,7 +5,7 @@
 //
 //   gen small PORT KEYS             SET key:0000000000 …, values of 8 to 256 bytes, half of them compressible
 //   gen mixed PORT KEYS             all types, a quarter with an expiry, four databases
-//   gen large PORT KEYS             values of 16 KiB that don't compress
+//   gen large PORT KEYS [SIZE]      values of 16 KiB, or SIZE bytes up to that, that don't compress
 //   gen hammer PORT SECONDS SIZE    SETs in a pipeline as fast as they are taken; prints their number
 //   gen touch MIB                   uses so much memory once, so that the machine has it at hand
 //   gen latency PORT                a GET after the other until standard input ends; prints count, p50, p99,
@@ -186,17 +186,18 @@ static void small(long keys) {
     }
 }
 
-static void large(long keys) {
+static void large(long keys, size_t size) {
     static char value[LARGE];
+    if (size > LARGE) size = LARGE;
     for (long i = 0; i < keys; i++) {
-        for (size_t at = 0; at < LARGE; at += 8) {
+        for (size_t at = 0; at < size; at += 8) {
             uint64_t word = next_random();
             memcpy(value + at, &word, 8);
         }
         begin(3);
         add("SET");
         add("large:%08ld", i);
-        add_bytes(value, LARGE);
+        add_bytes(value, size);
     }
 }
 
@@ -370,7 +371,7 @@ int main(int argc, char **argv) {
     else if (strcmp(what, "mixed") == 0)
         mixed((long)amount);
     else if (strcmp(what, "large") == 0)
-        large((long)amount);
+        large((long)amount, argc > 4 ? (size_t)atol(argv[4]) : LARGE);
     else if (strcmp(what, "hammer") == 0)
         hammer(amount, argc > 4 ? (uint32_t)atoi(argv[4]) : 500);
     else if (strcmp(what, "latency") == 0)
