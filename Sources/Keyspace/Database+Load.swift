@@ -50,7 +50,7 @@ public struct LoadBatch {
     private mutating func push(_ entry: Entry) -> [UInt8]? {
         let key = entry.key
         let hash = redwing_hash(key.start.raw, key.count)
-        database.keys.prefetchSlot(hash)
+        database.keys.prefetchInsertion(hash)
         let at = place + count &* 16
         at.store(address: entry.address, at: 0)
         at.store(hash, at: 8)

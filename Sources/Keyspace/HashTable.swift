@@ -204,6 +204,17 @@ public struct HashTable<Keys: TableKeys> {
         (Self.segment(word) + (8 &+ home &* 8)).prefetch()
     }
 
+    /// Asks for the cache lines that an insertion with this hash touches: the slot's, and the one in
+    /// which the segment counts its elements.
+    @inlinable
+    public func prefetchInsertion(_ hash: UInt64) {
+        let word = place(hash).load(UInt64.self)
+        if word == 0 { return }
+        let segment = Self.segment(word)
+        segment.prefetch()
+        (segment + (8 &+ Segment.home(Self.tag(hash, word >> 56), Self.words(word)) &* 8)).prefetch()
+    }
+
     /// Asks for the cache line of the element that likely has this hash; after `prefetchSlot`.
     @inlinable
     public func prefetchElement(_ hash: UInt64) {

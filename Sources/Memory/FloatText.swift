@@ -22,17 +22,21 @@ public enum FloatText {
             ? value : nil
     }
 
-    /// Digits with at most one point and 15 digits at most: exact in a double without strtod. Nil
-    /// for everything else.
+    /// Digits with at most one point and 19 digits at most, without strtod. Nil for everything else, and
+    /// where the last bit would be in doubt.
+    ///
+    /// Digits and power of ten are exact in 80 bits (10^19 takes 45 bits behind its twos), so the quotient
+    /// is the true value rounded to 64 bits. Rounding that once more, to 53, is right unless its last
+    /// 11 bits lie within one of the middle, where strtod decides.
     @inline(__always)
     private static func parseShort(_ bytes: Bytes) -> Double? {
         let n = bytes.count
-        if n == 0 || n > 16 { return nil }
+        if n == 0 || n > 21 { return nil }
         var at = 0
         let negative = bytes.start.byte(at: 0) == UInt8(ascii: "-")
         if negative { at = 1 }
         var digits = 0
-        var mantissa: Int64 = 0
+        var mantissa: UInt64 = 0
         var scale = -1
         while at < n {
             let c = bytes.start.byte(at: at)
@@ -41,18 +45,26 @@ public enum FloatText {
             } else {
                 let digit = c &- 0x30
                 if digit > 9 { return nil }
-                mantissa = mantissa &* 10 &+ Int64(digit)
+                mantissa = mantissa &* 10 &+ UInt64(digit)
                 digits &+= 1
                 if scale >= 0 { scale &+= 1 }
             }
             at &+= 1
         }
-        if digits == 0 || digits > 15 { return nil }
-        // Both are exact, so the quotient is rounded once, as strtod's result is.
-        var value = Double(mantissa)
-        if scale > 0 { value /= power(scale) }
-        return negative ? -value : value
+        if digits == 0 || digits > 19 { return nil }
+        if digits <= 15 {
+            // Both are exact in a double, so the quotient is rounded once, as strtod's result is.
+            let value = scale > 0 ? Double(mantissa) / power(scale) : Double(mantissa)
+            return negative ? -value : value
+        }
+        let value = scale > 0 ? Float80(mantissa) / powers[scale] : Float80(mantissa)
+        let tail = value.significandBitPattern & 0x7FF
+        if tail >= 0x3FF && tail <= 0x401 { return nil }
+        return negative ? -Double(value) : Double(value)
     }
+
+    /// 10 to the 0 … 19, exact.
+    private static let powers: [Float80] = (0...19).map { n in (0..<n).reduce(1) { value, _ in value * 10 } }
 
     /// 10 to the `n`, n from 1 to 15; exact.
     @inline(__always)

@@ -27,12 +27,26 @@ struct FloatTextTests {
         #expect(Bytes.with(text) { FloatText.parseDouble($0) } == value)
     }
 
+    /// One to twenty digits, the point anywhere; and what doubles print, which ends in doubtful bits.
     @Test func shortPathEqualsStrtod() {
-        for _ in 0..<20_000 {
-            let digits = Int.random(in: 0...999_999_999)
-            let text = "\(digits / 10_000).\(digits % 10_000)"
-            #expect(Bytes.with(text) { FloatText.parseDouble($0) } == Double(text))
+        for round in 0..<40_000 {
+            var text = String((0..<Int.random(in: 1...20)).map { _ in "0123456789".randomElement() ?? "0" })
+            if round % 3 > 0 {
+                text.insert(".", at: text.index(text.startIndex, offsetBy: Int.random(in: 0...text.count)))
+            }
+            if round % 5 == 0 { text = FloatText.string(Double(Int.random(in: 1...1_000_000)) / 7) }
+            if round % 2 == 0 { text = "-" + text }
+            #expect(Bytes.with(text) { FloatText.parseDouble($0) } == Double(text), "\(text)")
         }
+    }
+
+    /// Halves between two doubles, where rounding twice would go wrong.
+    @Test(arguments: [
+        "9007199254740993", "9007199254740995", "9007199254740993.000", "900719925474099.3125",
+        "4503599627370497.5", "4503599627370498.5", "18014398509481986", "0.5000000000000000001",
+    ])
+    func halvesAreRoundedOnce(text: String) {
+        #expect(Bytes.with(text) { FloatText.parseDouble($0) } == Double(text))
     }
 
     @Test(arguments: [
