@@ -37,8 +37,8 @@ def run(report, gen, arguments):
 
 
 def compare(report, name, redis, redwing):
-    def row(measure, unit, bar=None):
-        report.add(name, measure, unit, redis[measure], redwing[measure], bar)
+    def row(measure, unit, bar=None, ceiling=None):
+        report.add(name, measure, unit, redis[measure], redwing[measure], bar, ceiling=ceiling)
 
     row("fill", "s")
     row("used_memory a key", "bytes", 0.75 if name == "small" else None)
@@ -51,6 +51,8 @@ def compare(report, name, redis, redwing):
         row(f"full sync, {way}", "s", SYNC_BAR[name])
     row("fork pause", "us", 0.1)
     row("copy-on-write at rest", "KiB")
+    row("dirtied at rest by the child", "%", ceiling=1)
+    row("dirtied at rest by the parent", "%", ceiling=1)
 
 
 def measure(kind, gen, name, keys, repeat):
@@ -65,7 +67,7 @@ def measure(kind, gen, name, keys, repeat):
         with server.client(timeout=600) as client:
             warm()
             result["save"] = best(repeat, lambda: timed(lambda: client.call("SAVE")))
-            result |= background_save(client, repeat)
+            result |= background_save(server, client, repeat)
             result["file"] = os.path.getsize(server.dump_path()) / 1e6
             for way, (diskless, load) in WAYS.items():
                 client.call("CONFIG", "SET", "repl-diskless-sync", diskless)
@@ -94,17 +96,47 @@ def resident(server):
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def background_save(client, repeat):
-    took, pause, copied = [], [], []
+def background_save(server, client, repeat):
+    took, pause, copied, dirtied = [], [], [], []
+    data = int(client.info("memory")["used_memory"])
     for _ in range(repeat):
         began = time.monotonic()
         client.call("BGSAVE")
-        eventually(lambda: client.info("persistence")["rdb_bgsave_in_progress"] == "0", 600, 0.005)
+        most = 0
+        while True:
+            # What the parent writes to while the child has its pages is its own again.
+            mine = private_dirty(server)
+            if has_child(server):
+                most = max(most, mine)
+            elif client.info("persistence")["rdb_bgsave_in_progress"] == "0":
+                break
+            time.sleep(0.005)
         took.append(time.monotonic() - began)
         pause.append(int(client.info("stats")["latest_fork_usec"]))
-        copied.append(int(client.info("persistence")["rdb_last_cow_size"]) / 1024)
+        copied.append(int(client.info("persistence")["rdb_last_cow_size"]))
+        dirtied.append(most)
     return {"background save": min(took), "fork pause": min(pause),
-            "copy-on-write at rest": min(copied)}
+            "copy-on-write at rest": min(copied) / 1024,
+            "dirtied at rest by the child": min(copied) * 100 / data,
+            "dirtied at rest by the parent": min(dirtied) * 100 / data}
+
+
+def has_child(server):
+    """A child that has memory: one that has ended and isn't waited for yet has none."""
+    pid = server.process.pid
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as file:
+            children = file.read().split()
+        with open(f"/proc/{children[0]}/statm") as file:
+            return int(file.read().split()[0]) > 0
+    except (OSError, IndexError):
+        return False
+
+
+def private_dirty(server):
+    """Bytes of pages that the process has written to and shares with nobody."""
+    with open(f"/proc/{server.process.pid}/smaps_rollup") as file:
+        return int(re.search(r"Private_Dirty:\s+(\d+) kB", file.read())[1]) * 1024
 
 
 def full_sync(farm, kind, master, client, load, warm):

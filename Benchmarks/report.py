@@ -17,9 +17,11 @@ class Row:
     unit: str
     redis: Optional[float]
     redwing: Optional[float]
-    # The ratio may be at most this; None: only shown. `floor`: Redwing's own number is at least this.
+    # The ratio may be at most this; None: only shown. `floor`, `ceiling`: Redwing's own number is at
+    # least, at most this.
     bar: Optional[float] = None
     floor: Optional[float] = None
+    ceiling: Optional[float] = None
     ratio: Optional[float] = None
     verdict: str = ""
 
@@ -28,6 +30,8 @@ class Row:
             self.ratio = self.redwing / self.redis
         if self.floor is not None and self.redwing is not None:
             self.verdict = "ok" if self.redwing >= self.floor else "miss"
+        elif self.ceiling is not None and self.redwing is not None:
+            self.verdict = "ok" if self.redwing <= self.ceiling else "miss"
         elif self.bar is not None and self.ratio is not None:
             self.verdict = "ok" if self.ratio <= self.bar else "miss"
 
@@ -37,8 +41,9 @@ class Report:
         self.part, self.about, self.rows = part, about, []
         self.began = time.time()
 
-    def add(self, subject, measure, unit, redis, redwing, bar=None, floor=None):
-        row = Row(subject, measure, unit, redis, redwing, bar, floor)
+    def add(self, subject, measure, unit, redis, redwing, bar=None, floor=None,
+            ceiling=None):
+        row = Row(subject, measure, unit, redis, redwing, bar, floor, ceiling)
         self.rows.append(row)
         print(line_of(row), file=sys.stderr, flush=True)
 
@@ -79,6 +84,8 @@ def number(value):
 def bar_of(row):
     if row.floor is not None:
         return f"≥ {row.floor:g} {row.unit}"
+    if row.ceiling is not None:
+        return f"≤ {row.ceiling:g} {row.unit}"
     return f"≤ {row.bar:g}" if row.bar is not None else ""
 
 
