@@ -180,12 +180,38 @@ static ssize_t close_ziplist(uint8_t *out, size_t end, size_t tail, uint64_t cou
 /* Previous size 5, integer head and data 9 or text head 5, end byte 1. */
 #define ENTRY_EXTRA 16
 
+/* Texts of up to 63 bytes, most of what small collections hold, have a head of one byte in both
+ * forms: they go over without a look at the other ones. What copy_short may write behind its end. */
+#define SHORT_MAX 63
+#define SHORT_ROOM (SHORT_MAX + 1 + 8)
+
+/* Copy up to 63 bytes; 64 are there to be read and written, whatever their values. */
+static inline void copy_short(uint8_t *out, const uint8_t *bytes, size_t size) {
+    memcpy(out, bytes, 16);
+    if (size > 16) memcpy(out + 16, bytes + 16, 48);
+}
+
 ssize_t wing_ziplist_from_listpack(const void *lp, void *out, size_t capacity) {
     uint8_t *zl = out;
     size_t end = WING_ZIPLIST_HEADER, tail = end, previous = 0;
     uint64_t count = 0;
     if (capacity < WING_ZIPLIST_EMPTY) return WING_E_LIMIT;
-    for (size_t at = wing_listpack_first(lp); at != 0; at = wing_listpack_next(lp, at)) {
+    const uint8_t *from = lp;
+    size_t from_size = wing_listpack_size(lp);
+    for (size_t at = wing_listpack_first(lp); at != 0;) {
+        size_t size = from[at] - 0x80u;
+        if (size <= SHORT_MAX && previous < 254 && from_size - at > SHORT_ROOM &&
+            capacity - end > SHORT_ROOM + ENTRY_EXTRA) {
+            tail = end;
+            zl[end] = (uint8_t)previous;
+            zl[end + 1] = (uint8_t)size;
+            copy_short(zl + end + 2, from + at + 1, size);
+            end += previous = size + 2;
+            count++;
+            at += size + 2;
+            if (from[at] == 0xFF) break;
+            continue;
+        }
         struct wing_packed_entry entry;
         wing_listpack_get(lp, at, &entry);
         if (capacity - end < ENTRY_EXTRA || capacity - end - ENTRY_EXTRA < entry.size)
@@ -201,6 +227,7 @@ ssize_t wing_ziplist_from_listpack(const void *lp, void *out, size_t capacity) {
         }
         previous = end - tail;
         count++;
+        at = wing_listpack_next(lp, at);
     }
     return close_ziplist(zl, end, tail, count);
 }
@@ -236,11 +263,30 @@ static bool append(uint8_t *lp, size_t *end, size_t capacity, struct wing_packed
     return true;
 }
 
+/* Whether a text begins as an integer does; a ziplist of Redis's own making has none that is one. */
+static inline bool may_spell_integer(const uint8_t *bytes, size_t size) {
+    return size > 0 && (bytes[0] == '-' || (bytes[0] >= '0' && bytes[0] <= '9'));
+}
+
 ssize_t wing_listpack_from_ziplist(const void *zl, void *out, size_t capacity) {
     size_t end = WING_LISTPACK_HEADER;
     uint64_t count = 0;
     if (capacity < WING_LISTPACK_EMPTY) return WING_E_LIMIT;
+    const uint8_t *from = zl;
+    uint8_t *lp = out;
+    size_t from_size = load_le32(from);
     for (size_t at = wing_ziplist_first(zl); at != 0; at = wing_ziplist_next(zl, at)) {
+        const uint8_t *head = from + at + previous_field(from + at);
+        size_t size = head[0];
+        if (size <= SHORT_MAX && from_size - (size_t)(head - from) > SHORT_ROOM &&
+            capacity - end > SHORT_ROOM && !may_spell_integer(head + 1, size)) {
+            lp[end] = (uint8_t)(0x80 | size);
+            copy_short(lp + end + 1, head + 1, size);
+            lp[end + 1 + size] = (uint8_t)(size + 1);
+            end += size + 2;
+            count++;
+            continue;
+        }
         struct wing_packed_entry entry;
         wing_ziplist_get(zl, at, &entry);
         if (!append(out, &end, capacity, entry)) return WING_E_LIMIT;
