@@ -27,6 +27,11 @@ public final class LoadProgress: @unchecked Sendable {
         get { place.load(UInt64.self, at: 16) }
         set { place.store(newValue, at: 16) }
     }
+    /// What the file says of the memory that its data took; 0 until that was read.
+    public var usedMemory: Int64 {
+        get { place.load(Int64.self, at: 32) }
+        set { place.store(newValue, at: 32) }
+    }
     public var isCancelled: Bool {
         get { place.byte(at: 24) != 0 }
         set { place.store(UInt8(newValue ? 1 : 0), at: 24) }
@@ -72,6 +77,7 @@ public struct SnapshotLoader {
             switch unsafe reader.item.kind {
             case WING_RDB_ITEM_HEADER: summary.version = Int(unsafe reader.item.version)
             case WING_RDB_ITEM_AUX: note(aux: reader, in: &summary)
+                progress.usedMemory = summary.info.usedMemory
             case WING_RDB_ITEM_SELECTDB:
                 let index = unsafe reader.item.database
                 guard index < UInt64(keyspace.databases.count) else {

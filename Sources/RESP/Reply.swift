@@ -123,13 +123,14 @@ public struct Reply {
 
     /// An error: the code word and the text, without the dash and the line end.
     /// CR and LF inside become spaces, so that a peer's bytes can't break the framing.
-    public func error(_ text: String) {
+    public func error(_ text: String) { Bytes.with(text) { error($0) } }
+
+    /// The same where a peer's bytes are in the text, which needn't be UTF-8.
+    public func error(_ text: Bytes) {
         out.append(UInt8(ascii: "-"))
-        Bytes.with(text) { bytes in
-            for i in 0..<bytes.count {
-                let c = bytes[i]
-                out.append(c == 0x0D || c == 0x0A ? 0x20 : c)
-            }
+        for i in 0..<text.count {
+            let c = text[i]
+            out.append(c == 0x0D || c == 0x0A ? 0x20 : c)
         }
         out.append("\r\n")
     }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // Finding requests in what a client sent: RESP multibulk, or an inline line as telnet sends it. The
-// words stay where they are; the parser remembers how far it came, so a request that arrives in a
-// thousand pieces is looked at once. Every length is checked before it is believed, and nothing is
+// words stay where they are; the parser remembers how far it came in a multibulk request, so that one
+// which arrives in a thousand pieces is looked at once (an inline one, of 64 KiB at most, is looked at
+// from its beginning each time). Every length is checked before it is believed, and nothing is
 // reserved for bytes that have not come.
 
 import Memory
@@ -35,6 +36,8 @@ public enum RequestOutcome: Equatable {
     case incomplete
     /// The peer broke the protocol; the text is Redis's, behind "ERR Protocol error: ".
     case violation(String)
+    /// The same for a byte where a `$` belongs.
+    case noBulk(UInt8)
 }
 
 /// The state between two reads. `parse` is given all unread bytes each time; offsets are from there.
@@ -90,10 +93,7 @@ public struct RequestParser {
             if bulkSize < 0 {
                 if position >= bytes.count { return .incomplete }
                 let mark = bytes.start.byte(at: position)
-                if mark != UInt8(ascii: "$") {
-                    let shown = String(decoding: [mark], as: UTF8.self)
-                    return .violation("expected '$', got '\(shown)'")
-                }
+                if mark != UInt8(ascii: "$") { return .noBulk(mark) }
                 var at = position + 1
                 guard let size = Self.header(bytes, &at) else {
                     return Self.headerFault(
@@ -143,6 +143,8 @@ public struct RequestParser {
         }
         if i == first || i &+ 1 >= end { return nil }
         if bytes.start.byte(at: i) != 0x0D { return nil }
+        // No number is written with a zero before it, and zero has no sign.
+        if bytes.start.byte(at: first) == 0x30, i &- first > 1 || negative { return nil }
         at = i &+ 2
         return negative ? -value : value
     }
@@ -169,9 +171,9 @@ public struct RequestParser {
         isMultibulk = false
         var end = 0
         while end < bytes.count, bytes.start.byte(at: end) != 0x0A { end += 1 }
-        if end == bytes.count {
-            return end > limits.line ? .violation("too big inline request") : .incomplete
-        }
+        // However much of the line came at once.
+        if end > limits.line { return .violation("too big inline request") }
+        if end == bytes.count { return .incomplete }
         let size = end + 1
         if end > 0, bytes.start.byte(at: end - 1) == 0x0D { end -= 1 }
         inlineStore.removeAll()

@@ -26,6 +26,7 @@ func outcomes(_ text: String, step: Int, limits: RequestLimits = RequestLimits()
                 buffer.consume(size)
             case .incomplete: break scan
             case .violation(let text): return lines + ["! " + text]
+            case .noBulk(let byte): return lines + ["! expected '$', got '\(Character(UnicodeScalar(byte)))'"]
             }
         }
     }
@@ -45,6 +46,9 @@ struct RequestParserTests {
         ("*99999999999999999999\r\n", ["! invalid multibulk length"]),
         ("*1\r\n$-1\r\n", ["! invalid bulk length"]),
         ("*1\r\n$536870913\r\n", ["! invalid bulk length"]),
+        ("*1\r\n$04\r\nPING\r\n", ["! invalid bulk length"]),
+        ("*01\r\n", ["! invalid multibulk length"]),
+        ("*-0\r\n", ["! invalid multibulk length"]),
         ("*1\r\n:3\r\n", ["! expected '$', got ':'"]),
         ("set a \"b\r\n", ["! unbalanced quotes in request"]),
         ("set a 'b'c\r\n", ["! unbalanced quotes in request"]),

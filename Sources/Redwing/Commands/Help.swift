@@ -64,10 +64,11 @@ extension Client {
 
     /// The subcommand isn't known, or has another number of arguments.
     func unknownSubcommand() {
-        let command = self[0].string.uppercased()
-        reply.error(
-            "ERR Unknown subcommand or wrong number of arguments for '\(self[1].prefix(128).string)'. Try \(command) HELP."
-        )
+        let text = ByteBuffer()
+        text.append("ERR Unknown subcommand or wrong number of arguments for '")
+        text.append(self[1].prefix(128))
+        text.append("'. Try \(self[0].string.uppercased()) HELP.")
+        reply.error(text.bytes)
     }
 }
 

@@ -110,22 +110,28 @@ extension Server {
     // MARK: Refusals
 
     private func unknownCommand(_ client: Client) {
-        var shown = ""
+        let text = ByteBuffer()
+        text.append("ERR unknown command `")
+        text.append(client[0].prefix(128))
+        text.append("`, with args beginning with: ")
+        let start = text.count
         for i in 1..<max(1, client.count) {
-            if shown.utf8.count >= 128 { break }
-            shown += "`\(client[i].prefix(128 - shown.utf8.count).string)`, "
+            let shown = text.count - start
+            if shown >= 128 { break }
+            text.append("`")
+            text.append(client[i].prefix(128 - shown))
+            text.append("`, ")
         }
-        let name = client[0].prefix(128).string
-        refuse(client, "ERR unknown command `\(name)`, with args beginning with: \(shown)")
+        refuse(client, text.bytes)
     }
 
     func reject(_ client: Client, _ command: Command, _ text: String) {
         command.rejectedCalls &+= 1
-        refuse(client, text)
+        Bytes.with(text) { refuse(client, $0) }
     }
 
     /// An error in place of running a command; a transaction in the making is spoilt by it.
-    private func refuse(_ client: Client, _ text: String) {
+    private func refuse(_ client: Client, _ text: Bytes) {
         // What a master of a later version sends besides is applied all the same: it has done so.
         if client.flags.contains(.multi), !client.flags.contains(.master) {
             client.flags.insert(.dirtyExec)

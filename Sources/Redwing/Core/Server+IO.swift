@@ -23,6 +23,7 @@ extension Server {
         let missing = client.parser.missing(have: buffer.count)
         // A big word is read in growing pieces: what has arrived justifies as much again.
         let size = max(Self.readSize, min(missing, buffer.count, 16 << 20))
+        statistics.reads &+= 1
         let place = buffer.reserve(size)
         let room = shared ? Self.readSize : buffer.room
         let result = client.transport?.read(into: place, room) ?? SystemCalls.receive(client.fd, into: place, room)
@@ -83,7 +84,7 @@ extension Server {
             switch client.parser.parse(buffer.bytes, limits: limits, into: &client.arguments) {
             case .request(let size):
                 if client.flags.contains(.master), !client.parser.isMultibulk {
-                    violated(client, "inline request", buffer)
+                    violated(client, Bytes("inline request"), buffer)
                     return
                 }
                 if pausedUntil != 0, postponeWrite(client) { return }
@@ -98,7 +99,12 @@ extension Server {
                 buffer.consume(size)
             case .incomplete: return
             case .violation(let text):
-                violated(client, text, buffer)
+                Bytes.with(text) { violated(client, $0, buffer) }
+                return
+            case .noBulk(let byte):
+                Bytes.with(Array("expected '$', got '".utf8) + [byte, UInt8(ascii: "'")]) {
+                    violated(client, $0, buffer)
+                }
                 return
             }
         }
@@ -113,7 +119,8 @@ extension Server {
         buffer.consume(size)
     }
 
-    private func violated(_ client: Client, _ text: String, _ buffer: ByteBuffer) {
+    private func violated(_ client: Client, _ reason: Bytes, _ buffer: ByteBuffer) {
+        let text = reason.string
         let sample = Bytes(start: buffer.bytes.start, count: min(buffer.count, 128)).string
         if client.flags.contains(.master) || client.flags.contains(.replica) {
             let who = client.flags.contains(.master) ? "master" : "replica"
@@ -126,7 +133,7 @@ extension Server {
             masterProtocolError(client)
             freeSoon(client)
         } else {
-            client.reply.error("ERR Protocol error: " + text)
+            Bytes.with(Array("ERR Protocol error: ".utf8) + reason.array) { client.reply.error($0) }
             client.flags.insert(.closeAfterReply)
             wantsWrite(client)
         }
@@ -176,6 +183,7 @@ extension Server {
     /// Writes what there is. Watches for room when the socket takes no more.
     func writable(_ client: Client) {
         let out = client.reply.out
+        statistics.writes &+= 1
         while !out.isEmpty {
             let result = client.transport?.write(out.bytes) ?? SystemCalls.send(client.fd, out.bytes)
             switch result {

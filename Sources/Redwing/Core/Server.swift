@@ -151,6 +151,9 @@ public struct Statistics {
     public var commands: UInt64 = 0
     public var inputBytes: UInt64 = 0
     public var outputBytes: UInt64 = 0
+    /// Events in which a client's socket was read, and written.
+    public var reads: UInt64 = 0
+    public var writes: UInt64 = 0
     public var replicationInputBytes: UInt64 = 0
     public var replicationOutputBytes: UInt64 = 0
     public var hits: UInt64 = 0

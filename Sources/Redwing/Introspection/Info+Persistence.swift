@@ -48,7 +48,7 @@ extension Server {
         let eta = loaded == 0 ? 1 : elapsed * Int64(clamping: left) / Int64(clamping: loaded)
         info.field("loading_start_time", load.startedAt)
         info.field("loading_total_bytes", load.total)
-        info.field("loading_rdb_used_mem", 0)
+        info.field("loading_rdb_used_mem", load.progress.usedMemory)
         info.field("loading_loaded_bytes", loaded)
         info.field("loading_loaded_perc", decimal(Double(loaded) * 100 / Double(total), 2))
         info.field("loading_eta_seconds", eta)
@@ -95,5 +95,10 @@ extension Server {
         info.field("tracking_total_items", tracking.items)
         info.field("tracking_total_prefixes", tracking.prefixes)
         info.field("unexpected_error_replies", stats.unexpectedErrorReplies)
+        info.field("total_reads_processed", stats.reads)
+        info.field("total_writes_processed", stats.writes)
+        // There are no I/O threads here.
+        info.field("io_threaded_reads_processed", 0)
+        info.field("io_threaded_writes_processed", 0)
     }
 }

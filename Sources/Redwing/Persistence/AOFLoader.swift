@@ -93,7 +93,7 @@ final class AOFLoader {
                 commands += 1
                 if commands & 127 == 0, EventLoop.monotonic >= deadline { return .more }
             case .incomplete: return nil
-            case .empty, .violation: return badFormat()
+            case .empty, .violation, .noBulk: return badFormat()
             }
         }
         return nil
