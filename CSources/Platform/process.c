@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -107,4 +108,35 @@ long redwing_utc_offset(long seconds) {
     struct tm local;
     if (localtime_r(&at, &local) == NULL) return 0;
     return local.tm_gmtoff;
+}
+
+/** A CPU's number at `*text`, which moves behind it; negative when there is none. */
+static long cpu_number(const char **text) {
+    if (**text < '0' || **text > '9') return -1;
+    char *end;
+    long number = strtol(*text, &end, 10);
+    *text = end;
+    return number < CPU_SETSIZE ? number : -1;
+}
+
+int redwing_cpu_affinity(const char *list) {
+    if (*list == 0) return 0;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    for (const char *at = list;; at++) {
+        long first = cpu_number(&at), last = first, step = 1;
+        if (first >= 0 && *at == '-') {
+            at++;
+            last = cpu_number(&at);
+        }
+        if (last >= 0 && *at == ':') {
+            at++;
+            step = cpu_number(&at);
+        }
+        if (first < 0 || last < first || step < 1) return -EINVAL;
+        for (long cpu = first; cpu <= last; cpu += step) CPU_SET((size_t)cpu, &set);
+        if (*at == 0) break;
+        if (*at != ',') return -EINVAL;
+    }
+    return sched_setaffinity(0, sizeof set, &set) == 0 ? 0 : -errno;
 }

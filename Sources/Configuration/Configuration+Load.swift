@@ -60,21 +60,17 @@ extension Configuration {
 
     /// Takes a file; "-" is standard input.
     public func load(file path: String) throws(ConfigurationError) {
+        let isInput = path == "-"
         let content: [UInt8]
-        if path == "-" {
-            content = File.read(descriptor: 0)
-            try load(text: content, source: "standard input")
-            return
-        }
-        switch File.read(path) {
+        switch isInput ? File.read(descriptor: 0) : File.read(path) {
         case .success(let bytes): content = bytes
         case .failure(let error):
             throw ConfigurationError(
                 source: path, line: 0, text: path,
                 reason: "Fatal error, can't open config file '\(path)': \(error.text)", usage: nil)
         }
-        if includeDepth == 0 { configFile = File.absolute(path) }
-        try load(text: content, source: path)
+        if includeDepth == 0, !isInput { configFile = File.absolute(path) }
+        try load(text: content, source: isInput ? "standard input" : path)
     }
 
     /// Takes the text of a file.
@@ -92,10 +88,12 @@ extension Configuration {
     private func load(line: [UInt8], number: Int, source: String) throws(ConfigurationError) {
         let line = trimmed(line)
         if line.isEmpty || line[0] == UInt8(ascii: "#") { return }
+        let place = ConfigurationLine(
+            source: source, number: number, text: String(decoding: line, as: UTF8.self))
+        self.line = place
         func wrong(_ reason: String, _ usage: String? = nil) -> ConfigurationError {
             ConfigurationError(
-                source: source, line: number, text: String(decoding: line, as: UTF8.self),
-                reason: reason, usage: usage)
+                source: source, line: number, text: place.text, reason: reason, usage: usage)
         }
         guard let words = Syntax.split(line) else {
             throw wrong("Unbalanced quotes in configuration line")

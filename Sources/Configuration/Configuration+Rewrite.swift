@@ -40,12 +40,24 @@ extension Configuration {
         let fresh = Configuration()
         for directive in Directive.all {
             guard let lines = directive.lines(in: self) else { continue }
+            if directive.name == RewrittenFile.limits {
+                putLimits(lines, directive.lines(in: fresh) ?? [], in: &file)
+                continue
+            }
             // The folder has no default: the next start may be from another one.
             let isDefault = directive.name != "dir" && lines == directive.lines(in: fresh)
             file.put(directive.name, lines, isDefault: isDefault)
         }
         if let users { file.put("user", users.map(Self.userLine), isDefault: false) }
         return file.text
+    }
+
+    /// Each class of clients has a line of its own, in whatever order the file has them.
+    private func putLimits(_ lines: [[UInt8]], _ defaults: [[UInt8]], in file: inout RewrittenFile) {
+        for line in lines {
+            guard let words = Syntax.split(line) else { continue }
+            file.put(RewrittenFile.name(of: words), [line], isDefault: defaults.contains(line))
+        }
     }
 }
 
@@ -63,14 +75,28 @@ private struct RewrittenFile {
             if line == Configuration.signature { hasSignature = true }
             let body = line.drop(while: Syntax.isSpace)
             if let first = body.first, first != UInt8(ascii: "#"), let words = Syntax.split(body),
-                let word = words.first
+                !words.isEmpty
             {
-                let name = String(decoding: word, as: UTF8.self).lowercased()
-                let known = Directive.byName[name]?.name ?? name
-                places[known, default: []].append(lines.count)
+                places[Self.name(of: words), default: []].append(lines.count)
             }
             lines.append(line)
         }
+    }
+
+    static let limits = "client-output-buffer-limit"
+
+    /// Under what a line is found: its directive, and the class of clients where each has its own.
+    static func name(of words: Words) -> String {
+        let word = String(decoding: words[0], as: UTF8.self).lowercased()
+        let known = Directive.byName[word]?.name ?? word
+        guard known == limits, words.count > 1 else { return known }
+        return "\(limits) \(String(decoding: limitClass(words[1]), as: UTF8.self))"
+    }
+
+    /// `slave` is how Redis calls a replica in its own files.
+    private static func limitClass(_ word: [UInt8]) -> [UInt8] {
+        let text = String(decoding: word, as: UTF8.self).lowercased()
+        return Array((text == "slave" ? "replica" : text).utf8)
     }
 
     /// Puts the directive's new lines over its old ones. A default without an old line needs none.
@@ -92,8 +118,11 @@ private struct RewrittenFile {
     /// 4096): then it stays as its author wrote it.
     private func says(_ old: [UInt8]?, _ new: [UInt8]) -> Bool {
         guard let old, let before = Syntax.split(old.drop(while: Syntax.isSpace)),
-            let now = Syntax.split(new), before.count == now.count
+            var now = Syntax.split(new), before.count == now.count
         else { return false }
+        if Self.name(of: now).hasPrefix(Self.limits), Self.name(of: now) == Self.name(of: before) {
+            now[1] = before[1]
+        }
         return zip(before, now).dropFirst().allSatisfy { a, b in
             if a == b { return true }
             guard let size = Number.memory(a) else { return false }

@@ -87,7 +87,8 @@ public final class Configuration {
     public var shutdownTimeout = 10
     public var shutdownOnSigint = ShutdownOnSignal.default
     public var shutdownOnSigterm = ShutdownOnSignal.default
-    public var enableProtectedConfigs = ProtectedAction.no
+    /// CONFIG SET of `dir` and `dbfilename`, and DEBUG. Redis 6.0 allows both to everybody; so do we.
+    public var enableProtectedConfigs = ProtectedAction.yes
     public var enableDebugCommand = ProtectedAction.yes
     public var enableModuleCommand = ProtectedAction.no
 
@@ -151,8 +152,7 @@ public final class Configuration {
     public var aclfile = ""
     public var acllogMaxLen = 128
     public var aclPubsubDefault = AclPubsubDefault.allchannels
-    /// The `user` lines: name, then rules.
-    public var users: [[[UInt8]]] = []
+    public var users: [UserDeclaration] = []
     public var renamedCommands: [CommandRename] = []
 
     // MARK: Memory
@@ -171,7 +171,6 @@ public final class Configuration {
     public var activerehashing = true
     public var activeExpireEffort = 1
     public var jemallocBgThread = true
-    public var activedefrag = false
     public var activeDefragCycleMin = 1
     public var activeDefragCycleMax = 25
     public var activeDefragThresholdLower = 10
@@ -244,6 +243,8 @@ public final class Configuration {
     // MARK: About the configuration itself
     /// The absolute path of the file that was loaded; empty when there was none, or standard input.
     public internal(set) var configFile = ""
+    /// The line being read.
+    var line = ConfigurationLine()
     /// Files being included now, to end a cycle.
     var includeDepth = 0
 

@@ -14,7 +14,30 @@ public struct Directive: Sendable {
     public let aliases: [String]
     /// CONFIG SET may change it.
     public let isMutable: Bool
+    /// Nothing in the server reads it: it is known so that files and tools of others go on working.
+    public private(set) var isInert = false
     let kind: Kind
+
+    init(name: String, aliases: [String], isMutable: Bool, kind: Kind) {
+        self.name = name
+        self.aliases = aliases
+        self.isMutable = isMutable
+        self.kind = kind
+    }
+
+    /// The same directive, marked as one that does nothing here.
+    var inert: Directive {
+        var copy = self
+        copy.isInert = true
+        return copy
+    }
+
+    /// Inert directives that `configuration` gives another value than the default.
+    public static func ignored(by configuration: Configuration) -> [String] {
+        let fresh = Configuration()
+        return all.filter { $0.isInert && $0.value(in: configuration) != $0.value(in: fresh) }
+            .map(\.name)
+    }
 
     enum Kind: Sendable {
         case bool(any Setting<Bool>)

@@ -34,11 +34,11 @@ extension Directive {
         .memory("client-query-buffer-limit", \.clientQueryBufferLimit, (1 << 20)...Int.max),
         .memory("proto-max-bulk-len", \.protoMaxBulkLen, (1 << 20)...Int.max),
         .special("client-output-buffer-limit", form: .clientOutputBufferLimit),
-        .memory("maxmemory-clients", \.maxmemoryClients, 0...Int.max),
-        .int("socket-mark-id", \.socketMarkId, 0...Int(UInt32.max), fixed: true),
-        .int("io-threads", \.ioThreads, 1...128, fixed: true),
-        .bool("io-threads-do-reads", \.ioThreadsDoReads, fixed: true),
-        .bool("gopher-enabled", \.gopherEnabled),
+        .memory("maxmemory-clients", \.maxmemoryClients, 0...Int.max).inert,
+        .int("socket-mark-id", \.socketMarkId, 0...Int(UInt32.max), fixed: true).inert,
+        .int("io-threads", \.ioThreads, 1...128, fixed: true).inert,
+        .bool("io-threads-do-reads", \.ioThreadsDoReads, fixed: true).inert,
+        .bool("gopher-enabled", \.gopherEnabled).inert,
     ]
 
     private static let tls: [Directive] = [
@@ -76,13 +76,13 @@ extension Directive {
         .text("syslog-ident", \.syslogIdent, fixed: true),
         .choice("syslog-facility", \.syslogFacility, fixed: true),
         .int("databases", \.databases, 1...intMax, fixed: true),
-        .bool("always-show-logo", \.alwaysShowLogo, fixed: true),
+        .bool("always-show-logo", \.alwaysShowLogo, fixed: true).inert,
         .bool("set-proc-title", \.setProcTitle, fixed: true),
         .text("proc-title-template", \.procTitleTemplate),
         .bool("crash-log-enabled", \.crashLogEnabled),
-        .bool("crash-memcheck-enabled", \.crashMemcheckEnabled),
-        .bool("disable-thp", \.disableThp, fixed: true),
-        .text("ignore-warnings", \.ignoreWarnings),
+        .bool("crash-memcheck-enabled", \.crashMemcheckEnabled).inert,
+        .bool("disable-thp", \.disableThp, fixed: true).inert,
+        .text("ignore-warnings", \.ignoreWarnings).inert,
         .choice("oom-score-adj", \.oomScoreAdj),
         .special("oom-score-adj-values", form: .oomScoreAdjValues),
         .text("server_cpulist", \.serverCpulist, fixed: true),
@@ -90,14 +90,14 @@ extension Directive {
         .text("aof_rewrite_cpulist", \.aofRewriteCpulist, fixed: true),
         .text("bgsave_cpulist", \.bgsaveCpulist, fixed: true),
         .int("hz", \.hz, 0...intMax),
-        .bool("dynamic-hz", \.dynamicHz),
-        .int("watchdog-period", \.watchdogPeriod, 0...intMax),
+        .bool("dynamic-hz", \.dynamicHz).inert,
+        .int("watchdog-period", \.watchdogPeriod, 0...intMax).inert,
         .int("shutdown-timeout", \.shutdownTimeout, 0...intMax),
         .choice("shutdown-on-sigint", \.shutdownOnSigint),
         .choice("shutdown-on-sigterm", \.shutdownOnSigterm),
         .choice("enable-protected-configs", \.enableProtectedConfigs, fixed: true),
         .choice("enable-debug-command", \.enableDebugCommand, fixed: true),
-        .choice("enable-module-command", \.enableModuleCommand, fixed: true),
+        .choice("enable-module-command", \.enableModuleCommand, fixed: true).inert,
         .special("loadmodule", fixed: true, form: .loadmodule),
     ]
 
@@ -114,8 +114,8 @@ extension Directive {
         .choice("rdb-container", \.rdbContainer),
         .int("rdb-key-save-delay", \.rdbKeySaveDelay, 0...intMax),
         .int("key-load-delay", \.keyLoadDelay, 0...intMax),
-        .choice("sanitize-dump-payload", \.sanitizeDumpPayload),
-        .memory("loading-process-events-interval-bytes", \.loadingProcessEventsIntervalBytes, 1024...intMax),
+        .choice("sanitize-dump-payload", \.sanitizeDumpPayload).inert,
+        .memory("loading-process-events-interval-bytes", \.loadingProcessEventsIntervalBytes, 1024...intMax).inert,
     ]
 
     private static let replication: [Directive] = [
@@ -124,9 +124,9 @@ extension Directive {
         .bytes("masterauth", \.masterauth),
         .bool("replica-serve-stale-data", \.replicaServeStaleData, "slave-serve-stale-data"),
         .bool("replica-read-only", \.replicaReadOnly, "slave-read-only"),
-        .bool("replica-lazy-flush", \.replicaLazyFlush, "slave-lazy-flush"),
+        .bool("replica-lazy-flush", \.replicaLazyFlush, "slave-lazy-flush").inert,
         .bool("replica-ignore-maxmemory", \.replicaIgnoreMaxmemory, "slave-ignore-maxmemory"),
-        .bool("replica-ignore-disk-write-errors", \.replicaIgnoreDiskWriteErrors),
+        .bool("replica-ignore-disk-write-errors", \.replicaIgnoreDiskWriteErrors).inert,
         .int("replica-priority", \.replicaPriority, 0...intMax, "slave-priority"),
         .bool("replica-announced", \.replicaAnnounced),
         .text("replica-announce-ip", \.replicaAnnounceIp, "slave-announce-ip"),
@@ -146,7 +146,7 @@ extension Directive {
         .memory("repl-spool-size", \.replSpoolSize, (1 << 20)...Int.max),
         .int("repl-max-concurrent-syncs", \.replMaxConcurrentSyncs, 0...intMax),
         .special("replica-empty-master-guard", form: .replicaEmptyMasterGuard),
-        .choice("propagation-error-behavior", \.propagationErrorBehavior),
+        .choice("propagation-error-behavior", \.propagationErrorBehavior).inert,
     ]
 
     private static let security: [Directive] = [

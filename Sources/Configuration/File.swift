@@ -17,29 +17,38 @@ enum File {
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return .failure(FileError(code: errno)) }
         defer { close(descriptor) }
-        return .success(read(descriptor: descriptor))
+        return read(descriptor: descriptor)
     }
 
-    static func read(descriptor: Int32) -> [UInt8] {
+    static func read(descriptor: Int32) -> Result<[UInt8], FileError> {
         let buffer = ByteBuffer()
         while true {
             let place = buffer.reserve(65536)
             let n = unsafe Glibc.read(descriptor, place.pointer, 65536)
-            if n < 0 && errno == EINTR { continue }
-            if n <= 0 { return buffer.bytes.array }
+            if n < 0 {
+                let code = errno
+                if code == EINTR { continue }
+                return .failure(FileError(code: code))
+            }
+            if n == 0 { return .success(buffer.bytes.array) }
             buffer.commit(n)
         }
     }
 
-    /// Puts `content` in the place of the file: a temporary file beside it, fsync, rename. The mode
-    /// of an old file is kept; a failure leaves the old file as it was.
+    /// Puts `content` in the place of the file: a temporary file beside it, fsync, rename. A link stays
+    /// one, to a new file. Mode and owner of an old file are kept, the owner as far as we may; a
+    /// failure leaves the old file as it was.
     static func replace(_ path: String, with content: [UInt8]) -> FileError? {
+        let path = resolved(path)
         let temporary = "\(path).\(getpid()).tmp"
         var mode: mode_t = 0o644
         var status = stat()
-        if unsafe stat(path, &status) == 0 { mode = status.st_mode & 0o7777 }
+        let isThere = unsafe stat(path, &status) == 0
+        if isThere { mode = status.st_mode & 0o7777 }
         let descriptor = unsafe open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
         guard descriptor >= 0 else { return FileError(code: errno) }
+        // Before the mode: a change of owner takes set-uid bits away.
+        if isThere { _ = fchown(descriptor, status.st_uid, status.st_gid) }
         var failure = write(content, to: descriptor)
         if failure == nil && fchmod(descriptor, mode) != 0 { failure = FileError(code: errno) }
         if failure == nil && fsync(descriptor) != 0 { failure = FileError(code: errno) }
@@ -51,6 +60,13 @@ enum File {
         }
         syncFolder(of: path)
         return nil
+    }
+
+    /// The file that links lead to; the path itself when there is none yet.
+    private static func resolved(_ path: String) -> String {
+        guard let memory = unsafe realpath(path, nil) else { return path }
+        defer { unsafe free(memory) }
+        return unsafe String(cString: memory)
     }
 
     static func remove(_ path: String) { _ = unsafe unlink(path) }

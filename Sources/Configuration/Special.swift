@@ -129,22 +129,24 @@ extension Directive.Special {
     }
 
     static let user = Directive.Special(
-        usage: "user <name> [<rule> ...]",
+        usage: UserDeclaration.usage,
         load: { configuration, words in
             guard let name = words.first else { return malformed }
-            if configuration.users.contains(where: { $0[0] == name }) {
+            if configuration.users.contains(where: { $0.name == name }) {
                 return "Error in user declaration '\(text(name))': Duplicate user found"
             }
-            configuration.users.append(words)
+            configuration.users.append(
+                UserDeclaration(name: name, rules: Array(words.dropFirst()), line: configuration.line))
             return nil
         },
         set: { _, _ in nil }, get: nil, lines: nil)
 
     static let renameCommand = Directive.Special(
-        usage: "rename-command <command> <new name, or \"\">",
+        usage: CommandRename.usage,
         load: { configuration, words in
             guard words.count == 2 else { return malformed }
-            let rename = CommandRename(name: text(words[0]).lowercased(), newName: text(words[1]))
+            let rename = CommandRename(
+                name: text(words[0]).lowercased(), newName: text(words[1]), line: configuration.line)
             configuration.renamedCommands.append(rename)
             return nil
         },
@@ -163,6 +165,23 @@ extension Directive.Special {
         set: { _, _ in nil },
         get: { _ in Array("no".utf8) },
         lines: { _ in [Array("cluster-enabled no".utf8)] })
+
+    static let activedefrag = Directive.Special(
+        usage: "activedefrag no",
+        load: { $1.count == 1 ? setDefragmentation($1[0]) : "wrong number of arguments" },
+        set: { setDefragmentation($1) },
+        get: { _ in Array("no".utf8) },
+        lines: { _ in [Array("activedefrag no".utf8)] })
+
+    private static func setDefragmentation(_ word: [UInt8]) -> String? {
+        switch text(word).lowercased() {
+        case "no": return nil
+        case "yes":
+            return
+                "Active defragmentation cannot be enabled: it requires a Redis server compiled with a modified Jemalloc like the one shipped by default with the Redis source distribution"
+        default: return "argument must be 'yes' or 'no'"
+        }
+    }
 
     static func ignored(_ usage: String) -> Directive.Special {
         Directive.Special(

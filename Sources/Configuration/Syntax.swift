@@ -137,7 +137,7 @@ enum Number {
     /// "100", "5k" (5000), "5kb" (5120), and so on with b, m, mb, g, gb in any case.
     static func memory(_ word: [UInt8]) -> Int? {
         let text = String(decoding: word, as: UTF8.self).lowercased()
-        let digits = text.prefix { ($0 >= "0" && $0 <= "9") || $0 == "-" }
+        let digits = text.prefix { $0 >= "0" && $0 <= "9" }
         let factor: Int
         switch text.dropFirst(digits.count) {
         case "", "b": factor = 1
@@ -149,7 +149,8 @@ enum Number {
         case "gb": factor = 1 << 30
         default: return nil
         }
-        guard let value = Int(digits) else { return nil }
+        // Redis's strtoll takes no digits at all for zero.
+        guard let value = digits.isEmpty ? 0 : Int(digits) else { return nil }
         let (product, overflow) = value.multipliedReportingOverflow(by: factor)
         return overflow ? nil : product
     }

@@ -61,11 +61,21 @@ public enum PropagationErrorBehavior: String, Choice {
 
 public enum SanitizeDumpPayload: String, Choice { case no, yes, clients }
 
-public enum ProtectedAction: String, Choice { case no, yes, local }
+public enum ProtectedAction: String, Choice {
+    case no, yes, local
+
+    public func allows(isLocal: Bool) -> Bool { self == .yes || self == .local && isLocal }
+}
 
 public enum AclPubsubDefault: String, Choice { case allchannels, resetchannels }
 
-public enum ShutdownOnSignal: String, Choice { case `default`, save, nosave, now, force }
+public enum ShutdownOnSignal: String, Choice {
+    case `default`, save, nosave, now, force
+
+    /// Whether the data is saved; nil when save points decide. (Nobody waits for replicas here: `now`
+    /// is as the default.)
+    public var saves: Bool? { self == .save ? true : self == .nosave ? false : nil }
+}
 
 public enum EndpointType: String, Choice {
     case ip, hostname
@@ -103,10 +113,33 @@ public struct MasterAddress: Equatable, Sendable {
     }
 }
 
+/// Where a setting was read that only the server can judge, so that it is told of as any bad line is.
+public struct ConfigurationLine: Equatable, Sendable {
+    /// The file, "standard input" or "the command line".
+    public var source = ""
+    public var number = 0
+    public var text = ""
+
+    /// What is wrong with the line.
+    public func wrong(_ reason: String, usage: String) -> ConfigurationError {
+        ConfigurationError(source: source, line: number, text: text, reason: reason, usage: usage)
+    }
+}
+
 /// `rename-command <name> <new name>`; an empty new name removes the command.
 public struct CommandRename: Equatable, Sendable {
+    public static let usage = "rename-command <command> <new name, or \"\">"
     public var name: String
     public var newName: String
+    public var line: ConfigurationLine
+}
+
+/// `user <name> [<rule> ...]`
+public struct UserDeclaration: Equatable, Sendable {
+    public static let usage = "user <name> [<rule> ...]"
+    public var name: [UInt8]
+    public var rules: [[UInt8]]
+    public var line: ConfigurationLine
 }
 
 /// The classes of keyspace events (`notify-keyspace-events`), with Redis's bits.

@@ -62,7 +62,8 @@ ORDER = {
         evicted_keys keyspace_hits keyspace_misses pubsub_channels pubsub_patterns latest_fork_usec
         migrate_cached_sockets slave_expires_tracked_keys active_defrag_hits active_defrag_misses
         active_defrag_key_hits active_defrag_key_misses tracking_total_keys tracking_total_items
-        tracking_total_prefixes unexpected_error_replies""",
+        tracking_total_prefixes unexpected_error_replies total_reads_processed
+        total_writes_processed io_threaded_reads_processed io_threaded_writes_processed""",
     "replication": """role connected_slaves master_replid master_replid2 master_repl_offset
         second_repl_offset repl_backlog_active repl_backlog_size repl_backlog_first_byte_offset
         repl_backlog_histlen""",
@@ -181,11 +182,15 @@ def test_client(pair, row):
         pair.call(command)
 
 
-def test_client_list_has_the_fields_of_6_0_in_order(pair):
+def test_client_list_has_the_fields_of_6_2_in_order(pair):
     line = pair.ours.call("CLIENT", "LIST").decode().split("\n")[0]
     assert [word.split("=")[0] for word in line.split(" ")] == (
-        "id addr fd name age idle flags db sub psub multi qbuf qbuf-free obl oll omem events cmd "
-        "user").split()
+        "id addr laddr fd name age idle flags db sub psub multi qbuf qbuf-free argv-mem obl oll omem "
+        "tot-mem events cmd user redir").split()
+    # The caller's own request is what its buffer holds, as in Redis.
+    line = next(one for one in pair.ours.call("CLIENT", "LIST").decode().split("\n")
+                if " cmd=client " in one)
+    assert " qbuf=26 " in line and " qbuf-free=0 " not in line and " argv-mem=10 " in line
     client = redis.Redis(port=pair.ours.port, client_name="me", db=3)
     client.ping()
     mine = [one for one in client.client_list() if one["name"] == "me"]

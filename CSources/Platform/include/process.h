@@ -36,6 +36,23 @@ void redwing_syslog(int level, const char *text, size_t size);
  */
 int redwing_notify(const char *state);
 
+/**
+ * Binds the calling thread, and those it starts, to the CPUs of `list`: numbers and ranges with a
+ * step, such as "0,2,4-7" or "0-10:2". An empty list changes nothing. Returns 0, -EINVAL for a list
+ * that can't be read, or -errno.
+ */
+int redwing_cpu_affinity(const char *list);
+
+/**
+ * From now on a crash (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT) leaves a line with the signal, the
+ * address and `version`, and the addresses of the calls behind it, in the file `log` (NULL: standard
+ * output); then the process ends by the signal as it would have. Copies both texts.
+ */
+void redwing_crash_watch(const char *log, const char *version);
+
+/** Crashes leave nothing any more. */
+void redwing_crash_ignore(void);
+
 /** Seconds to add to UTC for local time at the Unix time `seconds`. Not for a forked child. */
 long redwing_utc_offset(long seconds);
 

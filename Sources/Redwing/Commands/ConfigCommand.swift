@@ -49,7 +49,17 @@ enum ConfigCommand {
         }
     }
 
+    /// With these a client chooses which file the server writes.
+    private static let protected = ["dir", "dbfilename"]
+
     private static func set(_ c: Client) {
+        let name = c[2].string
+        if protected.contains(name.lowercased()),
+            !c.server.config.enableProtectedConfigs.allows(isLocal: c.isLocal)
+        {
+            return c.reply.error(
+                "ERR Invalid argument '\(c[3].string)' for CONFIG SET '\(name)' - can't set protected config")
+        }
         switch c.server.config.set(c[2], c[3], apply: { c.server.applied($0) }) {
         case .changed: c.reply.ok()
         case .refused(let text): c.reply.error(text)

@@ -13,12 +13,21 @@ extension CommandTable {
             Command(
                 "debug", -2, "admin noscript loading stale", "", subcommands: Debug.subcommands,
                 since: "1.0.0",
-                "Looks inside the server, for tests.")
+                "Looks inside the server, for tests.", Debug.run)
         ]
     }
 }
 
 enum Debug {
+    static func run(_ c: Client) {
+        // The server's own clients are the AOF's and the master's.
+        if c.fd >= 0, !c.server.config.enableDebugCommand.allows(isLocal: c.isLocal) {
+            return c.reply.error(
+                "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.")
+        }
+        c.run(subcommands)
+    }
+
     static let subcommands: [Subcommand] =
         [
             Subcommand(
@@ -40,7 +49,7 @@ enum Debug {
             Subcommand(
                 "error", 3...3,
                 "ERROR <string> -- Return a Redis protocol error with <string> as message. Useful for clients unit tests to simulate Redis errors."
-            ) { $0.reply.error($0[2].string) },
+            ) { $0.reply.error($0[2]) },
             Subcommand("log", 3...3, "LOG <message> -- write message to the server log.") {
                 Log.warning("DEBUG LOG: \($0[2].string)")
                 $0.reply.ok()
@@ -56,14 +65,14 @@ enum Debug {
             Subcommand(
                 "loadaof", 2...2,
                 "LOADAOF -- Flush the AOF buffers on disk and reload the AOF in memory.",
-                body: loadAOF),
+                body: whenLoaded(loadAOF)),
             Subcommand(
                 "object", 3...3,
                 "OBJECT <key> -- Show low level info about key and associated value.", body: object),
             Subcommand(
                 "populate", 3...5,
                 "POPULATE <count> [prefix] [size] -- Create <count> string keys named key:<num>. If a prefix is specified is used instead of the 'key' prefix.",
-                body: populate),
+                body: whenLoaded(populate)),
             Subcommand(
                 "protocol", 3...3,
                 "PROTOCOL <type> -- Reply with a test value of the specified type. <type> can be: string, integer, double, null, array, set, map, attrib, push, verbatim, true, false, bignum.",
@@ -71,7 +80,7 @@ enum Debug {
             Subcommand(
                 "reload", 2...,
                 "RELOAD [MERGE] [NOFLUSH] [NOSAVE] -- Save the RDB on disk and reload it back in memory.",
-                body: reload),
+                body: whenLoaded(reload)),
             Subcommand(
                 "sdslen", 3...3,
                 "SDSLEN <key> -- Show low level SDS string info representing key and value.",
@@ -112,6 +121,20 @@ enum Debug {
         ] as [StaticString]).map { name in
             Subcommand(name, 2...) { $0.reply.error("ERR this server doesn't crash on request") }
         }
+
+    /// DEBUG runs while a data set loads, and would be run by an AOF that holds it: what saves, loads or
+    /// makes data must not, for there is no data set yet that it could do so with.
+    private static func whenLoaded(_ body: @escaping @Sendable (Client) -> Void)
+        -> @Sendable (Client) -> Void
+    {
+        { c in
+            if c.server.loading || c.server.persistence.load != nil {
+                c.reply.error("LOADING Redis is loading the dataset in memory")
+            } else {
+                body(c)
+            }
+        }
+    }
 
     private static func digestValues(_ c: Client) {
         let digest = DataDigest()

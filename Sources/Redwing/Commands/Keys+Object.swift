@@ -67,7 +67,7 @@ enum KeyObject {
     }
 
     /// Redis shares small integers unless LRU or LFU needs bits of their own for each.
-    private static func references(_ c: Client, _ entry: Entry) -> Int {
+    static func references(_ c: Client, _ entry: Entry) -> Int {
         guard entry.kind == .stringInteger, (0..<10_000).contains(entry.integer) else { return 1 }
         let policy = c.server.config.maxmemoryPolicy
         let shared = c.server.config.maxmemory == 0 || !(policy.isLru || policy.isLfu)

@@ -94,6 +94,8 @@ final class BackgroundJobs: @unchecked Sendable {
     private var jobs: [() -> Void] = []
     private var running = false
     private(set) var pending = 0
+    /// `bio_cpulist`
+    var cpus = ""
 
     /// Runs `job` behind all earlier ones; here and now when no thread can be had.
     func submit(_ job: @escaping () -> Void) {
@@ -108,6 +110,7 @@ final class BackgroundJobs: @unchecked Sendable {
     }
 
     private func drain() {
+        ProcessCalls.bind(toCPUs: cpus)
         while true {
             let job: (() -> Void)? = lock.with {
                 if jobs.isEmpty {

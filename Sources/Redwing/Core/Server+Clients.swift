@@ -64,7 +64,8 @@ extension Server {
             free(client)
             return
         }
-        Log.verbose("Accepted \(client.peerName)")
+        Log.verbose(
+            kind == .unix ? "Accepted connection to \(config.unixsocket)" : "Accepted \(client.peerName)")
     }
 
     static func endpointText(_ fd: Int32, peer: Bool) -> String {
@@ -89,9 +90,8 @@ extension Server {
     }
 
     func refusedByProtectedMode(_ client: Client) -> Bool {
-        guard config.protectedMode, config.bind.isEmpty, !requiresPassword else { return false }
-        let peer = client.peerName
-        if peer.hasPrefix("127.") || peer.hasPrefix("[::1]") || peer.hasPrefix("[::ffff:127.") { return false }
+        guard config.protectedMode, BindAddress.areEverywhere(config.bind), !requiresPassword else { return false }
+        if client.isLocal { return false }
         client.reply.raw(
             "-DENIED Redis is running in protected mode because protected mode is enabled, no bind address was specified, no authentication password is requested to clients. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Setup a bind address or an authentication password. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.\r\n"
         )
@@ -138,7 +138,7 @@ extension Server {
         for client in batch { free(client) }
     }
 
-    /// A part of the clients a turn of the cron: idle ones are closed, big buffers given back.
+    /// All clients, each turn of the cron: idle ones are closed, big buffers given back.
     func clientsCron() {
         let seconds = now / 1000
         for client in clients.values {

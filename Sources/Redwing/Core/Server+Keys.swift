@@ -64,11 +64,13 @@ extension Server {
         let copy = key.array
         Bytes.with(copy) { key in
             propagate([Bytes(verb), key], in: database)
+            let start = latencyStart
             if config.lazyfreeLazyExpire {
                 removeLazily(key, in: database)
             } else {
                 remove(key, in: database)
             }
+            observe(latency: "expire-del", since: start)
             notify(key, in: database, .expired, "expired")
             touched(key, in: database, by: nil)
         }

@@ -7,6 +7,29 @@ import Glibc
 import Memory
 import Platform
 
+/// A word of `bind`: an address or a name, `*` for all of IPv4, `::*` for all of IPv6; one with a `-`
+/// before it is fine if this machine doesn't have it.
+struct BindAddress {
+    /// Nil for all of the family.
+    let host: String?
+    let family: Int32
+    let mayBeMissing: Bool
+    let text: String
+
+    init(_ word: String) {
+        mayBeMissing = word.hasPrefix("-")
+        text = mayBeMissing ? String(word.dropFirst()) : word
+        host = text == "*" || text == "::*" ? nil : text
+        family = text == "*" ? AF_INET : text == "::*" ? AF_INET6 : AF_UNSPEC
+    }
+
+    static let everywhere = [BindAddress("-::*"), BindAddress("*")]
+    /// Whoever wrote these needn't have thought of the world outside: protected mode holds.
+    static func areEverywhere(_ words: [String]) -> Bool {
+        words.allSatisfy { BindAddress($0).host == nil }
+    }
+}
+
 extension Server {
     /// Opens the listening sockets. Nothing is served before `run`.
     public func listen() throws {
@@ -28,25 +51,22 @@ extension Server {
 
     private func listen(port: Int, _ kind: Listener.Kind) throws {
         if port == 0 { return }
-        let addresses: [(String?, Int32)] =
-            config.bind.isEmpty
-            ? [("*6", AF_INET6), (nil, AF_INET)]
-            : config.bind.map { ($0, AF_UNSPEC) }
+        let addresses =
+            config.bind.isEmpty ? BindAddress.everywhere : config.bind.map { BindAddress($0) }
         var failure: SystemError?
         let before = listeners.count
-        for (address, family) in addresses {
+        for address in addresses {
             do {
-                let host = address == "*6" ? nil : address == "*" ? nil : address
                 let fd = try SystemCalls.listenTCP(
-                    host, port: port, backlog: config.tcpBacklog, family: family)
+                    address.host, port: port, backlog: config.tcpBacklog, family: address.family)
                 try add(Listener(self, fd: fd, kind: kind))
             } catch let error as SystemError {
                 failure = error
-                // A machine without IPv6 is fine; an address that is asked for by name must work.
-                if family == AF_INET6, error.code == EAFNOSUPPORT || error.code == EADDRNOTAVAIL { continue }
-                Log.warning("Could not create server TCP listening socket \(address == "*6" ? "*" : address ?? "*"):\(port): \(error.call): \(error.reason)")
-                if address != nil, error.code == EADDRNOTAVAIL || error.code == EAFNOSUPPORT { continue }
-                throw error
+                let isMissing = error.code == EADDRNOTAVAIL || error.code == EAFNOSUPPORT
+                if isMissing, address.mayBeMissing { continue }
+                Log.warning("Could not create server TCP listening socket \(address.text):\(port): \(error.call): \(error.reason)")
+                // As long as one of several is there, as in Redis 6.0.
+                if !isMissing { throw error }
             }
         }
         if listeners.count == before, let failure { throw failure }

@@ -34,11 +34,9 @@ extension Server {
         if signalled, signal == SIGINT { exitAtOnce() }
         Log.warning("Received \(name) scheduling shutdown...")
         signalled = true
-        if loading {
-            Log.warning("Received shutdown signal during loading, exiting now.")
-            exit(0)
-        }
-        if !shutDown(save: nil) {
+        if loading { Log.warning("Received shutdown signal during loading, exiting now.") }
+        let wish = signal == SIGINT ? config.shutdownOnSigint : config.shutdownOnSigterm
+        if !shutDown(save: wish.saves, whateverFails: wish == .force) {
             Log.warning(
                 "SIGTERM received but errors trying to shut down the server, check the logs for more information")
             signalled = false
@@ -61,10 +59,13 @@ extension Server {
     }
 
     /// Ends the server: replicas get what is in the stream, the data is saved (`save` nil: when save
-    /// points are configured), the loop stops. False when saving failed: then it goes on.
+    /// points are configured), the loop stops. False when saving failed: then it goes on. While the
+    /// data set is loading nothing is saved, whatever was asked for: the file on disk is better than
+    /// what there is of it in memory.
     @discardableResult
-    public func shutDown(save: Bool?) -> Bool {
+    public func shutDown(save: Bool?, whateverFails force: Bool = false) -> Bool {
         Log.warning("User requested shutdown...")
+        let save = loading ? false : save ?? !config.savePoints.isEmpty
         if persistence.job == .saveToDisk || persistence.job == .sendToReplicas {
             Log.warning("There is a child saving an .rdb. Killing it!")
             persistence.child?.stop()
@@ -73,11 +74,11 @@ extension Server {
                 SnapshotFile.removeTemporary(of: child.pid)
             }
         }
-        guard finishAOF() else { return false }
-        if save ?? !config.savePoints.isEmpty {
+        guard finishAOF() || force else { return false }
+        if save {
             Log.notice("Saving the final RDB snapshot before exiting.")
             supervisor?.notify("STATUS=Saving the final RDB snapshot\n")
-            if saveNow(replication: snapshotReplication()) != nil {
+            if saveNow(replication: snapshotReplication()) != nil, !force {
                 Log.warning("Error trying to save the DB, can't exit.")
                 supervisor?.notify("STATUS=Error trying to save the DB, can't exit\n")
                 return false
@@ -92,6 +93,7 @@ extension Server {
         }
         Log.warning("Redis is now ready to exit, bye bye...")
         isShuttingDown = true
+        persistence.load?.cancel()
         loop.stop()
         return true
     }

@@ -41,25 +41,34 @@ public enum ServerProgram {
         let supervisor = Supervisor(config)
         guard Startup.daemonize(config, supervisor) else { exit(1) }
         Log.configure(config)
+        CrashLog.apply(config)
+        ProcessCalls.bind(toCPUs: config.serverCpulist)
         Startup.greet(hasArguments: hasArguments, program: program)
         guard OpenFiles.adjust(config) else { exit(1) }
         do {
             let server = try Server(config: config)
             server.titleRoom = titleRoom
             ProcessTitle.set(program, config)
-            Startup.writePidFile(config)
             try server.listen()
             if server.listeners.isEmpty {
                 Log.warning("Configured to not listen anywhere, exiting.")
-                Startup.removePidFile(config)
                 exit(1)
             }
+            // Not before: a second server with the same file would take it from the one that listens.
+            Startup.writePidFile(config)
             try server.watchSignals()
             Startup.initialized(config)
             server.begin(supervisor)
             server.run()
             Startup.removePidFile(config)
+            // What exit() tears down a loader thread may still use.
+            if server.persistence.load != nil { _exit(server.exitCode) }
             exit(server.exitCode)
+        } catch let error as ConfigurationError {
+            // A daemon has no terminal any more.
+            if config.daemonize || !config.logfile.isEmpty { Log.report("\(error)\n") }
+            report("\(error)\n")
+            exit(1)
         } catch {
             Log.warning("Failed to start: \(error)")
             exit(1)

@@ -57,13 +57,29 @@ extension Client {
         let now = server.now / 1000
         let queued = transaction.map { $0.steps.count } ?? -1
         let out = reply.out
-        return "id=\(id) addr=\(peerName) fd=\(fd) name=\(String(decoding: name, as: UTF8.self))"
+        // A request that came whole lies in the buffer that all clients share.
+        let input = query.isEmpty && server.current === self ? server.sharedInput : query
+        let words = server.current === self ? arguments.all.reduce(0) { $0 + $1.count } : 0
+        let memory = Self.objectBytes + query.capacity + out.capacity + words
+        return "id=\(id) addr=\(peerName) laddr=\(localName) fd=\(fd)"
+            + " name=\(String(decoding: name, as: UTF8.self))"
             + " age=\(now - createdAt) idle=\(max(0, now - lastInteraction)) flags=\(letters)"
             + " db=\(database.index) sub=\(attachments.channels.count)"
             + " psub=\(attachments.patterns.count) multi=\(queued)"
-            + " qbuf=\(query.count) qbuf-free=\(query.room) obl=\(out.count) oll=0"
-            + " omem=\(out.capacity) events=\(eventLetters) cmd=\(command?.name ?? "NULL")"
-            + " user=\(userName ?? "(superuser)")"
+            + " qbuf=\(input.count) qbuf-free=\(input.room) argv-mem=\(words) obl=\(out.count)"
+            + " oll=0 omem=\(out.capacity) tot-mem=\(memory) events=\(eventLetters)"
+            + " cmd=\(command?.name ?? "NULL") user=\(userName ?? "(superuser)")"
+            + " redir=\(attachments.tracking.map { Int64(clamping: $0.redirection) } ?? -1)"
+    }
+
+    /// What a client takes besides its buffers, about.
+    private static let objectBytes = 1024
+
+    /// On this machine: over a UNIX socket or the loopback interface.
+    var isLocal: Bool {
+        if flags.contains(.unixSocket) { return true }
+        let peer = peerName
+        return peer.hasPrefix("127.") || peer.hasPrefix("[::1]") || peer.hasPrefix("[::ffff:127.")
     }
 
     /// The user whose rights the client has; nil when it has all (the server's own, a master's link).

@@ -5,6 +5,7 @@
 
 import Configuration
 import Memory
+import Platform
 
 struct LatencyEvents {
     struct Sample {
@@ -45,6 +46,21 @@ struct LatencyEvents {
 }
 
 extension Server {
+    /// When a step begins whose time the monitor is to be told; 0, and no clock is read, while it is
+    /// off.
+    @inline(__always)
+    var latencyStart: Int64 { config.latencyMonitorThreshold > 0 ? redwing_monotonic_ns() : 0 }
+
+    /// The step that began at `start` is over.
+    @inline(__always)
+    func observe(latency event: StaticString, since start: Int64) {
+        if start != 0 { observed(event, nanoseconds: redwing_monotonic_ns() - start) }
+    }
+
+    private func observed(_ event: StaticString, nanoseconds: Int64) {
+        observe(latency: "\(event)", microseconds: nanoseconds / 1000)
+    }
+
     /// Something that keeps clients waiting took so long. `event` by Redis's words: "fork",
     /// "expire-cycle", "aof-write", …
     func observe(latency event: String, microseconds: Int64) {

@@ -15,6 +15,8 @@ public final class Observation {
     var replicationInputRate = Rate()
     var replicationOutputRate = Rate()
     private var lastSample: Int64 = 0
+    /// When the verbose log was last told of clients and keys.
+    fileprivate var lastReport: Int64 = 0
 
     /// used_memory at the end of the start.
     var startupMemory = 0
@@ -118,6 +120,21 @@ extension Server {
         observation.sample(statistics, at: now)
         _ = observation.applyOomScore(config, isReplica: isReplica)
         statistics.peakMemory = max(statistics.peakMemory, usedMemory)
+        if now - observation.lastReport >= 5000 || now < observation.lastReport {
+            observation.lastReport = now
+            logUse()
+        }
+    }
+
+    /// Each 5 seconds, for those who look at the verbose log.
+    private func logUse() {
+        for database in keyspace.databases where database.count > 0 || database.volatileCount > 0 {
+            Log.verbose(
+                "DB \(database.index): \(database.count) keys (\(database.volatileCount) volatile) in \(database.keys.bytes / 8) slots HT.")
+        }
+        let replicas = clients.values.count { $0.flags.contains(.replica) }
+        Log.verbose(
+            "\(clients.count - replicas) clients connected (\(replicas) replicas), \(usedMemory) bytes in use")
     }
 }
 

@@ -15,19 +15,20 @@ struct StartError: Error, CustomStringConvertible {
 
 extension Server {
     /// At the end of `init`: what has a copy of settings gets them.
-    func applyConfiguration() throws(StartError) {
+    func applyConfiguration() throws {
         for rename in config.renamedCommands {
             if commands[rename.name] == nil {
-                throw StartError(description: "No such command in rename-command: '\(rename.name)'")
+                throw rename.line.wrong("No such command in rename-command", usage: CommandRename.usage)
             }
             if !commands.rename(rename.name, to: rename.newName.lowercased()) {
-                throw StartError(
-                    description: "Target command name already exists: '\(rename.newName)'")
+                throw rename.line.wrong("Target command name already exists", usage: CommandRename.usage)
             }
         }
         applyPackedLimits()
         applySlowThreshold()
         requestLimits.bulk = config.protoMaxBulkLen
+        rooms.access.register.channelsByDefault = config.aclPubsubDefault == .allchannels
+        jobs.cpus = config.bioCpulist
         try loadUsers()
         rooms.observation.startupMemory = usedMemory
     }
@@ -49,6 +50,9 @@ extension Server {
 
     /// A directive took a new value; a returned reason puts the old one back.
     func applied(_ directive: Directive) -> String? {
+        if directive.isInert {
+            Log.notice("CONFIG SET: the directive \(directive.name) has no effect in this server.")
+        }
         switch directive.name {
         case "maxclients":
             if let reason = OpenFiles.adjust(toMaxclients: config.maxclients) { return reason }
@@ -66,6 +70,9 @@ extension Server {
                 return "Failed to apply new oom_score_adj configuration, check server logs."
             }
         case "hz": scheduleCron()
+        case "crash-log-enabled": CrashLog.apply(config)
+        case "acl-pubsub-default":
+            rooms.access.register.channelsByDefault = config.aclPubsubDefault == .allchannels
         case "appendonly":
             if let reason = setAppendOnly(config.appendonly) { return reason }
         case "slowlog-log-slower-than", "latency-monitor-threshold": applySlowThreshold()

@@ -21,30 +21,36 @@ struct ExpiryCycle {
 }
 
 extension Server {
+    // active-expire-effort, 1 to 10, makes Redis's figures larger (or smaller) by as much for each.
+    private var expireEffort: Int { config.activeExpireEffort - 1 }
     /// Keys looked at in one step.
-    private static let sample = 20
+    private var expireSample: Int { 20 + 5 * expireEffort }
     /// A fast run lasts so long at most, and as long lies between two, ns.
-    private static let fastLimit: Int64 = 1_000_000
+    private var fastLimit: Int64 { Int64(1_000_000 + 250_000 * expireEffort) }
+    /// With more dead keys than that among those met it goes on.
+    private var acceptedPercent: Int { 10 - expireEffort }
 
     /// The run of the cron: a quarter of the time between two at most.
     func expireKeys() {
         if keepsOwnExpiries && rooms.expiry.isEnabled { expireOwnKeys() }
-        runExpiry(limit: 250_000_000 / Int64(max(1, config.hz)))
+        runExpiry(limit: Int64(25 + 2 * expireEffort) * 10_000_000 / Int64(max(1, config.hz)))
     }
 
     /// The run before the loop sleeps, when the cron's left dead keys behind.
     func expireKeysFast() {
-        guard rooms.expiry.ranOutOfTime || statistics.expiredStalePercent > 10 else { return }
+        guard rooms.expiry.ranOutOfTime || statistics.expiredStalePercent > Double(acceptedPercent)
+        else { return }
         let clock = redwing_monotonic_ns()
-        if clock < rooms.expiry.lastFast + 2 * Self.fastLimit { return }
+        if clock < rooms.expiry.lastFast + 2 * fastLimit { return }
         rooms.expiry.lastFast = clock
-        runExpiry(limit: Self.fastLimit)
+        runExpiry(limit: fastLimit)
     }
 
     private func runExpiry(limit: Int64) {
         guard rooms.expiry.isEnabled, !isReplica, !loading, pausedUntil == 0 else { return }
         let start = redwing_monotonic_ns()
         let count = keyspace.databases.count
+        let accepted = acceptedPercent
         var met = 0
         var dead = 0
         rooms.expiry.ranOutOfTime = false
@@ -62,7 +68,7 @@ extension Server {
                 dead += step.dead
                 rounds += 1
                 // A sparse index gives steps in which nothing is met: those go on too, for a while.
-                let stale = step.met == 0 ? rounds < 16 : step.dead * 10 > step.met
+                let stale = step.met == 0 ? rounds < 16 : step.dead * 100 > step.met * accepted
                 if !stale || database.volatileCount == 0 { break }
                 if rounds % 16 == 0, redwing_monotonic_ns() - start > limit {
                     rooms.expiry.ranOutOfTime = true
@@ -85,7 +91,7 @@ extension Server {
         var living = 0
         var lives: Int64 = 0
         var dead: [[UInt8]] = []
-        database.expiryCursor = database.scanVolatile(database.expiryCursor, Self.sample) { entry in
+        database.expiryCursor = database.scanVolatile(database.expiryCursor, expireSample) { entry in
             guard let expiry = entry.expiry else { return }
             met += 1
             if expiry < now {

@@ -45,10 +45,8 @@ extension Server {
         if excess() <= 0 { return true }
         let policy = config.maxmemoryPolicy
         if policy == .noeviction || pausedUntil != 0 { return false }
-        let start = redwing_monotonic_ns()
-        defer {
-            observe(latency: "eviction-cycle", microseconds: (redwing_monotonic_ns() - start) / 1000)
-        }
+        let start = latencyStart
+        defer { observe(latency: "eviction-cycle", since: start) }
         while excess() > 0 {
             guard let (database, key) = victim(policy) else { return false }
             evict(key, in: database)
@@ -60,11 +58,13 @@ extension Server {
         Bytes.with(key) { key in
             let verb: StaticString = config.lazyfreeLazyEviction ? "UNLINK" : "DEL"
             propagate([Bytes(verb), key], in: database)
+            let start = latencyStart
             if config.lazyfreeLazyEviction {
                 removeLazily(key, in: database)
             } else {
                 remove(key, in: database)
             }
+            observe(latency: "eviction-del", since: start)
             statistics.evicted += 1
             notify(key, in: database, .evicted, "evicted")
             touched(key, in: database, by: nil)

@@ -43,6 +43,8 @@ extension AppendOnlyFile {
 
     /// Write of all of `out`; false when it failed.
     private func write() -> Bool {
+        let start = server.latencyStart
+        defer { if start != 0 { observeWrite(since: start) } }
         var written = 0
         while written < out.count {
             switch SystemCalls.write(fd, out.bytes.dropFirst(written)) {
@@ -63,6 +65,18 @@ extension AppendOnlyFile {
             server.refreshGate()
         }
         return true
+    }
+
+    /// A write may take long because the disk is busy with something of ours.
+    private func observeWrite(since start: Int64) {
+        if syncsPending > 0 {
+            server.observe(latency: "aof-write-pending-fsync", since: start)
+        } else if server.childRuns {
+            server.observe(latency: "aof-write-active-child", since: start)
+        } else {
+            server.observe(latency: "aof-write-alone", since: start)
+        }
+        server.observe(latency: "aof-write", since: start)
     }
 
     private func writeFailed(_ code: Int32, _ written: Int) {
@@ -103,7 +117,9 @@ extension AppendOnlyFile {
         switch server.config.appendfsync {
         case .always:
             if !needed { return }
+            let start = server.latencyStart
             if fdatasync(fd) != 0 { syncIsLost(errno) }
+            server.observe(latency: "aof-fsync-always", since: start)
             syncedSize = size
             lastSync = second
         case .everysec:

@@ -31,6 +31,7 @@ extension AppendOnlyFile {
     /// Starts a rewrite. Nil when it runs, else why not.
     func startRewrite() -> String? {
         if rewrite != .none || server.childRuns { return "a child is running already" }
+        if server.loading { return Server.stillLoading }
         // What is gathered so far is in the child's memory: it belongs before the fork.
         flush(force: true)
         compose()
@@ -160,17 +161,23 @@ extension AppendOnlyFile {
     /// The last bytes, the rename, and over to the new file.
     private func finish(_ fresh: Int32) {
         let always = server.config.appendfsync == .always && state != .off
+        var start = server.latencyStart
         let code = Self.writeAll(fresh, rewriteBuffer.bytes, sync: always)
+        server.observe(latency: "aof-rewrite-diff-write", since: start)
         if code != 0 { return diffFailed(code) }
         let megabytes = Double(rewriteBuffer.count) / 1_048_576
         Log.notice(
             "Residual parent diff successfully flushed to the rewritten AOF (\(Self.hundredths(megabytes)) MB)")
+        start = server.latencyStart
         if unsafe rename(temporary, path) != 0 {
             return fail(
                 "Error trying to rename the temporary file \(temporary) into \(path): \(Self.reason(errno))")
         }
+        server.observe(latency: "aof-rename", since: start)
         syncDirectory()
+        start = server.latencyStart
         let total = UInt64(max(0, lseek(fresh, 0, SEEK_END)))
+        server.observe(latency: "aof-fstat", since: start)
         if state == .off {
             closeLater(fresh)
         } else {

@@ -73,7 +73,10 @@ public final class AppendOnlyFile {
     /// Distinguishes a rewrite from one that was given up.
     var rewriteNumber: UInt64 = 0
 
-    init(_ server: Server) { self.server = server }
+    init(_ server: Server) {
+        self.server = server
+        syncer.cpus = server.config.bioCpulist
+    }
 
     var path: String { server.config.appendfilename }
 

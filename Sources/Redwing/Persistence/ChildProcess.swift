@@ -66,11 +66,13 @@ public final class ChildProcess {
         let box = Box(body)
         let context = unsafe Unmanaged.passUnretained(box).toOpaque()
         let place = ProcessTitle.place
-        let room = server.titleRoom
-        let code: Int32 = unsafe title.withCString { title in
+        let shown = ProcessTitle.ofChild(title, server.config)
+        let room = shown == nil ? 0 : server.titleRoom
+        let code: Int32 = unsafe (shown ?? "").withCString { title in
             unsafe keeping.withUnsafeBufferPointer { keep in
                 var options = unsafe wing_fork_options(
-                    keep: keep.baseAddress, keep_count: keep.count, niceness: 0, title: title,
+                    keep: keep.baseAddress, keep_count: keep.count, niceness: 0,
+                    title: shown == nil ? nil : title,
                     title_buffer: room > 0
                         ? place.pointer.assumingMemoryBound(to: CChar.self) : nil,
                     title_size: room)

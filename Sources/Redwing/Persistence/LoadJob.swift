@@ -238,6 +238,7 @@ extension Server {
 
     /// Puts a loaded data set in the place of ours; the old one is freed behind the scenes.
     func adopt(_ fresh: Keyspace, _ summary: LoadSummary) {
+        logOrigin(summary)
         for note in summary.notes { Log.notice(note) }
         persistence.lastLoad = summary
         loadScripts(summary.info.scripts)
@@ -251,6 +252,15 @@ extension Server {
         jobs.submit { withExtendedLifetime(old) {} }
         for database in keyspace.databases { signalAll(in: database) }
         invalidateAll()
+    }
+
+    /// What the file says of its own making.
+    private func logOrigin(_ summary: LoadSummary) {
+        if summary.redisVersion.isEmpty { return }
+        Log.notice("Loading RDB produced by version \(summary.redisVersion)")
+        Log.notice("RDB age \(max(0, now / 1000 - summary.info.createdAt)) seconds")
+        let megabytes = Double(summary.info.usedMemory) / 1_048_576
+        Log.notice("RDB memory usage when created \(decimal(megabytes, 2)) Mb")
     }
 
     /// Clients that wait for keys which a new data set brought.

@@ -85,16 +85,20 @@ extension Server {
 
     // MARK: SAVE
 
-    /// Saves here and now. Nil on success, else the reason.
+    /// An AOF may hold any command: what it has loaded of itself so far is not to become a file.
+    static let stillLoading = "the data set is loading"
+
+    /// Saves here and now. Nil on success, else the reason. Only a background save that fails makes
+    /// the server refuse writes: who called this one is told.
     func saveNow(replication: SnapshotInfo.Replication? = nil) -> String? {
+        if loading { return Self.stillLoading }
         let started = EventLoop.monotonic
         let snapshot = snapshotWriter(snapshotInfo(replication: replication))
         let reason = SnapshotFile.save(
             keyspace, snapshot, to: config.dbfilename, writerOptions, config.rdbContainer
         ) { _, _ in exitIfInsisted() }
         if let reason {
-            Log.warning("Error saving DB on disk: \(reason)")
-            persistence.lastStatusOk = false
+            Log.warning("\(reason)")
             return reason
         }
         Log.notice("DB saved on disk")
@@ -117,6 +121,7 @@ extension Server {
         replication: SnapshotInfo.Replication? = nil, _ finished: ((Bool) -> Void)? = nil
     ) -> String? {
         if childRuns { return "a child is running already" }
+        if loading { return Self.stillLoading }
         persistence.dirtyAtStart = dirty
         persistence.lastTry = now / 1000
         let snapshot = snapshotWriter(snapshotInfo(replication: replication))
@@ -129,7 +134,7 @@ extension Server {
                 report.progress(keys: $0, bytes: $1)
             }
             if let reason {
-                Log.warning("Error saving DB on disk: \(reason)")
+                Log.warning("\(reason)")
                 return -EIO
             }
             Log.notice("DB saved on disk")
@@ -157,18 +162,26 @@ extension Server {
             persistence.keysAtStart = keyspace.databases.reduce(0) { $0 + $1.count }
             persistence.startedAt = now / 1000
             let (config, oomScore) = (config, rooms.observation.oomScore)
+            let cpus = job == .rewriteAOF ? config.aofRewriteCpulist : config.bgsaveCpulist
             let body: (ChildReport) -> Int32 = { report in
                 oomScore.applyInChild(config)
+                ProcessCalls.bind(toCPUs: cpus)
                 return body(report)
             }
             persistence.child = try ChildProcess(self, title: title, keeping: keeping, body: body) {
                 [unowned self] end in
                 if job == .saveToDisk, !end.succeeded, let child = persistence.child {
+                    let start = latencyStart
                     SnapshotFile.removeTemporary(of: child.pid)
+                    observe(latency: "rdb-unlink-temp-file", since: start)
                 }
                 persistence.child = nil
                 persistence.job = nil
                 persistence.lastCopiedBytes = end.copiedBytes
+                if end.copiedBytes > 0 {
+                    let who = job == .rewriteAOF ? "AOF rewrite" : "RDB"
+                    Log.notice("\(who): \(end.copiedBytes >> 20) MB of memory used by copy-on-write")
+                }
                 childEnded(job)
                 finished(end)
                 refreshGate()

@@ -10,7 +10,8 @@ import Memory
 import Wing
 
 enum SnapshotFile {
-    /// Saves `keyspace` as `path`. Nil on success, else the reason; the old file is then as it was.
+    /// Saves `keyspace` as `path`. Nil on success, else the line for the log, which names the step and
+    /// the file; the old file is then as it was.
     static func save(
         _ keyspace: Keyspace, _ snapshot: SnapshotWriter, to path: String,
         _ options: RDBWriter.Options, _ container: RdbContainer,
@@ -19,16 +20,24 @@ enum SnapshotFile {
         var fd: Int32 = -1
         var code: Int32 = 0
         guard let file = unsafe wing_rdb_file_create(path, &fd, &code) else {
-            return "Failed opening the RDB file \(path) (in server root dir \(workingDirectory())) for saving: \(reason(code))"
+            return "Failed opening the RDB file \(path) \(place) for saving: \(reason(code))"
         }
-        let written = write(keyspace, snapshot, fd, options, container, progress)
-        if written < 0 {
+        code = write(keyspace, snapshot, fd, options, container, progress)
+        // Before the commit, whose only other step that fails is the rename.
+        if code >= 0, fsync(fd) != 0 { code = -errno }
+        if code < 0 {
             unsafe wing_rdb_file_abort(file)
-            return reason(written)
+            return "Write error saving DB on disk: \(reason(code)), writing \(temporary()) for \(path) \(place)"
         }
         code = unsafe wing_rdb_file_commit(file)
-        return code < 0 ? reason(code) : nil
+        if code >= 0 { return nil }
+        return
+            "Error moving temp DB file \(temporary()) on the final destination \(path) \(place): \(reason(code))"
     }
+
+    private static func temporary(of pid: Int32 = getpid()) -> String { "temp-\(pid).rdb" }
+
+    private static var place: String { "(in server root dir \(workingDirectory()))" }
 
     private static func write(
         _ keyspace: Keyspace, _ snapshot: SnapshotWriter, _ fd: Int32, _ options: RDBWriter.Options,
@@ -75,7 +84,7 @@ enum SnapshotFile {
         }
 
     /// What a save that was cut off leaves: one of a child that was ended, or our own.
-    static func removeTemporary(of pid: Int32 = getpid()) { unsafe _ = unlink("temp-\(pid).rdb") }
+    static func removeTemporary(of pid: Int32 = getpid()) { unsafe _ = unlink(temporary(of: pid)) }
 
     static func reason(_ code: Int32) -> String { unsafe String(cString: wing_strerror(code)) }
 

@@ -70,6 +70,13 @@ enum ProcessCalls {
 
     static func setTitle(_ title: String) { unsafe redwing_title_set(title) }
 
+    /// Binds this thread to the CPUs of a list as `server_cpulist` has it; says in the log when it can't.
+    static func bind(toCPUs list: String) {
+        if list.isEmpty { return }
+        let code = unsafe redwing_cpu_affinity(list)
+        if code != 0 { Log.warning("Can't use the CPUs '\(list)': \(errorText(-code))") }
+    }
+
     static func daemonize() -> ProcessError? {
         let code = redwing_daemonize()
         return code == 0 ? nil : ProcessError(code: -code)

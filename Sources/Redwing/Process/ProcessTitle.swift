@@ -19,10 +19,15 @@ public enum ProcessTitle {
         ProcessCalls.setTitle(text(name, configuration))
     }
 
+    /// For a snapshot child, which writes it itself where `place` says; nil when titles are off.
+    static func ofChild(_ name: String, _ configuration: Configuration) -> String? {
+        configuration.setProcTitle ? text(name, configuration) : nil
+    }
+
     /// `proc-title-template` filled in.
     public static func text(_ name: String, _ configuration: Configuration) -> String {
         let port = configuration.port != 0 ? configuration.port : configuration.tlsPort
-        let address = configuration.bind.first ?? "*"
+        let address = configuration.bind.first.map { BindAddress($0).text } ?? "*"
         let listen =
             port != 0 || configuration.unixsocket.isEmpty
             ? "\(address):\(port)" : configuration.unixsocket

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The server's first and last lines in the log, its daemon form and its pid file, in Redis's order:
+// The server's first and last lines in the log, its daemon form and its pid file, in this order:
 //
-//     Startup.greet → Startup.daemonize → Startup.writePidFile → (server made) → Startup.initialized
-//     → (data loaded) → Startup.ready → … → Startup.removePidFile
+//     Startup.daemonize → Startup.greet → (server made, listens) → Startup.writePidFile
+//     → Startup.initialized → (data loaded) → Startup.ready → … → Startup.removePidFile
 
 import Configuration
 import Glibc
@@ -70,6 +70,11 @@ public enum Startup {
         warnOfBacklog(configuration.tcpBacklog)
         Log.warning("Server initialized")
         warnOfOvercommit()
+        let ignored = Directive.ignored(by: configuration)
+        if !ignored.isEmpty {
+            Log.notice(
+                "These directives have no effect in this server: \(ignored.joined(separator: ", "))")
+        }
     }
 
     /// Clients are served from here on. Scripts and Sentinel's tests wait for this line.

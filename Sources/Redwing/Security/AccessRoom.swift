@@ -22,7 +22,7 @@ final class User {
 final class AccessRoom {
     static let defaultName = Array("default".utf8)
 
-    let register = CommandRegister()
+    var register = CommandRegister()
     let defaultUser: User
     private(set) var users: [[UInt8]: User]
     var log = AccessLog()
@@ -40,6 +40,7 @@ final class AccessRoom {
         rights.isOn = true
         rights.needsNoPassword = true
         rights.allKeys = true
+        rights.allChannels = true
         rights.allCommands = true
         rights.futureCommands = true
         rights.commands = register.all
@@ -93,35 +94,34 @@ extension Server {
     }
 
     /// At the start: the configuration's users, or those of the `aclfile`.
-    func loadUsers() throws(StartError) {
+    func loadUsers() throws {
         for command in commands.all {
             command.accessNumber = rooms.access.register.number(of: command.firstName) ?? -1
         }
         takeDefaultPassword()
-        for words in config.users { try loadUser(words) }
+        for user in config.users { try loadUser(user) }
         if !config.aclfile.isEmpty, let errors = loadUserFile() {
             throw StartError(description: "Aborting Redis startup because of ACL errors: \(errors)")
         }
         accessChanged()
     }
 
-    private func loadUser(_ words: [[UInt8]]) throws(StartError) {
-        guard let name = words.first else { return }
-        let shown = String(decoding: name, as: UTF8.self)
-        if Rights.hasSpaces(name) {
-            throw StartError(description: "Spaces not allowed in ACL usernames")
+    private func loadUser(_ user: UserDeclaration) throws(ConfigurationError) {
+        let shown = String(decoding: user.name, as: UTF8.self)
+        func wrong(_ reason: String) -> ConfigurationError {
+            user.line.wrong(reason, usage: UserDeclaration.usage)
         }
+        if Rights.hasSpaces(user.name) { throw wrong("Spaces not allowed in ACL usernames") }
         var rights = Rights(rooms.access.register)
-        for rule in words.dropFirst() {
+        for rule in user.rules {
             do throws(RuleError) {
                 try rights.apply(rule, rooms.access.register)
             } catch {
-                throw StartError(
-                    description:
-                        "Error in user declaration '\(String(decoding: rule, as: UTF8.self))': \(error)")
+                throw wrong(
+                    "Error in user declaration '\(String(decoding: rule, as: UTF8.self))': \(error)")
             }
         }
-        rooms.access.set(name, rights)
+        rooms.access.set(user.name, rights)
         if !rights.isOn {
             Log.notice(
                 "The user '\(shown)' is disabled (there is no 'on' modifier in the user description). Make sure this is not a configuration error."

@@ -43,6 +43,8 @@ struct CommandRegister {
     private let numbers: [String: Int]
     private let categories: [String: CommandSet]
     let all: CommandSet
+    /// `acl-pubsub-default`: what a new user may do with channels.
+    var channelsByDefault = true
 
     init() {
         let commands = CommandTable.families().joined().sorted { $0.name < $1.name }

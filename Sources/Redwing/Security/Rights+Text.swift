@@ -28,6 +28,8 @@ extension Rights {
         if !allChannels {
             out += Array("resetchannels ".utf8)
             for pattern in channels { out += [UInt8(ascii: "&")] + pattern + [0x20] }
+        } else if !register.channelsByDefault {
+            out += Array("&* ".utf8)
         }
         return out + commandRules(register)
     }

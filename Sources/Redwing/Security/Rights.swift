@@ -42,12 +42,16 @@ struct Rights: Equatable {
     var allKeys = false
     var keys: [[UInt8]] = []
 
-    /// Redis 6.0 knows no rules for channels: a user has all until one is given.
-    var allChannels = true
+    /// Redis 6.0 knows no rules for channels: a user has all until one is given, unless
+    /// `acl-pubsub-default` says otherwise.
+    var allChannels: Bool
     var channels: [[UInt8]] = []
 
     /// A user just made: off, without a password, key or command.
-    init(_ register: CommandRegister) { commands = register.none }
+    init(_ register: CommandRegister) {
+        commands = register.none
+        allChannels = register.channelsByDefault
+    }
 
     /// Nothing that this user sends need be looked at.
     var isUnlimited: Bool { allCommands && allKeys && allChannels }

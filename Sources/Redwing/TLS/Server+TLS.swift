@@ -34,7 +34,7 @@ extension Server {
             "tls-client-key-file", "tls-client-key-file-pass", "tls-dh-params-file", "tls-ca-cert-file",
             "tls-ca-cert-dir", "tls-protocols", "tls-ciphers", "tls-ciphersuites",
             "tls-prefer-server-ciphers", "tls-session-caching", "tls-session-cache-size",
-            "tls-session-cache-timeout", "tls-replication",
+            "tls-session-cache-timeout", "tls-replication", "tls-cluster",
         ] {
             onChange(directive) { [unowned self] in
                 // Files may be named one by one before anybody needs them.
