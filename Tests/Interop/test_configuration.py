@@ -144,6 +144,14 @@ def test_what_nothing_reads_is_marked():
         assert read_somewhere != inert, f"{name}: read={read_somewhere}, marked inert={inert}"
 
 
+def test_what_is_marked_is_in_the_documentation():
+    with open(os.path.join(SOURCES, "..", "docs", "directives.md")) as file:
+        rows = [line for line in file if line.startswith("| `")]
+    named = {name for line in rows for name in re.findall(r"`([^`]+)`", line.split(" | ")[0])}
+    marked = {name for name, (_, inert) in directives().items() if inert}
+    assert named == marked | {"latency-tracking-info-percentiles"}
+
+
 def test_what_has_no_effect_says_so(farm):
     server = farm.redwing({"io-threads": 4, "gopher-enabled": "no"})
     with server.client() as client:

@@ -150,6 +150,36 @@ def test_packed_limits_take_effect_at_once(pair):
               "ZADD z 1 abc", "OBJECT ENCODING z", "ZADD z 1 abcd", "OBJECT ENCODING z"])
 
 
+# Directive, its value, the request that makes a value of it, how it grows beyond; what 6.0 calls both
+# (7.0 says listpack for ziplist).
+ENCODINGS = [
+    ("hash-max-ziplist-entries", 3, "HSET k a 1 b 2 c 3", "HSET k d 4", "ziplist", "hashtable"),
+    ("hash-max-ziplist-value", 5, "HSET k a 12345", "HSET k b 123456", "ziplist", "hashtable"),
+    ("hash-max-ziplist-value", 5, "HSET k 12345 a", "HSET k 123456 a", "ziplist", "hashtable"),
+    ("set-max-intset-entries", 3, "SADD k 1 2 3", "SADD k 4", "intset", "hashtable"),
+    ("set-max-intset-entries", 3, "SADD k 1 2", "SADD k x", "intset", "hashtable"),
+    ("zset-max-ziplist-entries", 3, "ZADD k 1 a 2 b 3 c", "ZADD k 4 d", "ziplist", "skiplist"),
+    ("zset-max-ziplist-value", 5, "ZADD k 1 12345", "ZADD k 1 123456", "ziplist", "skiplist"),
+    ("zset-max-ziplist-entries", 0, "ZADD k 1 a", "ZADD k 2 b", "skiplist", "skiplist"),
+    ("list-max-ziplist-size", 2, "RPUSH k a b", "RPUSH k c", "quicklist", "quicklist"),
+    ("hz", 10, "SET k 12345678901234567890", "SET k 123", "embstr", "int"),
+    ("hz", 10, "SET k " + "x" * 44, "APPEND k x", "embstr", "raw"),
+    ("hz", 10, "SET k " + "x" * 44, "SET k " + "x" * 45, "embstr", "raw"),
+    ("hz", 10, "SET k 9223372036854775807", "SET k 9223372036854775808", "int", "embstr"),
+]
+
+
+@pytest.mark.parametrize("row", ENCODINGS, ids=range(len(ENCODINGS)))
+def test_encodings_change_at_their_thresholds(pair, row):
+    directive, value, small, large, before, after = row
+    pair.config(directive, value)
+    for request, expected in ((small, before), (large, after)):
+        for server in (pair.ours, pair.theirs):
+            server.call(*request.split())
+            found = server.call("OBJECT", "ENCODING", "k").decode()
+            assert found.replace("listpack", "ziplist") == expected, server
+
+
 def test_a_refused_setting_leaves_the_old_one(pair):
     server = pair.ours
     old = server.call("CONFIG", "GET", "maxclients")
