@@ -10,13 +10,14 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 SCALE ?= 1
 
+BINARIES = .build/release/redwing-server .build/release/redwing-rdb
 PYTHON = .venv/bin/python
 BUILD = swift build -j $(JOBS)
 export JOBS
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build run test bench bench-sync bench-commands bench-stream install profile asan \
-	demo-sentinel docs format lint clean
+.PHONY: help deps toolchain build run test bench bench-sync bench-commands bench-stream install profile asan \
+	demo-sentinel docs clang-format format lint clean
 
 help: ## list what there is (the default)
 	@echo "Redwing. Targets:"
@@ -27,8 +28,12 @@ deps: ## install what is missing: Debian packages, and the tests' Python package
 	@scripts/deps.sh
 	@scripts/venv.sh
 
-build: ## the optimised server, .build/release/redwing-server, and redwing-rdb; they need no Swift to run
-	@command -v swift >/dev/null || { echo "build: no swift in PATH; see https://swift.org/install"; exit 1; }
+toolchain:
+	@command -v swift >/dev/null || { \
+	    echo "no swift in PATH: see https://swift.org/install (sudo has a PATH of its own: build without it)"; \
+	    exit 1; }
+
+build: toolchain ## the optimised server, .build/release/redwing-server, and redwing-rdb; they need no Swift to run
 	$(BUILD) -c release --static-swift-stdlib --product redwing-server
 	$(BUILD) -c release --static-swift-stdlib --product redwing-rdb
 
@@ -49,17 +54,21 @@ bench-stream: deps build ## the replication stream: cost, catch-up, resync loop,
 bench-commands: deps build ## each test of redis-benchmark: requests a second, CPU a request
 	$(PYTHON) Benchmarks/bench.py commands --scale $(SCALE)
 
-install: build ## the server, and libwing with headers and pkg-config file, under PREFIX
+# Built only where they are missing: root, who installs, seldom has a Swift in PATH.
+$(BINARIES):
+	$(MAKE) build
+
+install: $(BINARIES) ## the server, and libwing with headers and pkg-config file, under PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin
-	install -m 755 .build/release/redwing-server .build/release/redwing-rdb $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(BINARIES) $(DESTDIR)$(PREFIX)/bin
 	$(MAKE) -C CSources/Wing install PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
 
-profile: ## optimised, with frame pointers and symbols, in .build-profile
+profile: deps toolchain ## optimised, with frame pointers and symbols, in .build-profile
 	$(BUILD) -c release --scratch-path .build-profile --product redwing-server --no-omit-frame-pointers \
 		-Xswiftc -g -Xcc -g -Xcc -fno-omit-frame-pointer
 	@echo "perf record -g .build-profile/release/redwing-server"
 
-asan: ## the unit tests under AddressSanitizer, in .build-asan
+asan: deps toolchain ## the unit tests under AddressSanitizer, in .build-asan
 	swift test -j $(JOBS) --scratch-path .build-asan --sanitize=address
 
 demo-sentinel: deps build ## three sentinels watch a master with two replicas; the master is killed
@@ -69,11 +78,14 @@ docs: build ## docs/commands.md, drawn from the built server's table of commands
 	python3 scripts/command_docs.py .build/release/redwing-server >docs/commands.md.new
 	mv docs/commands.md.new docs/commands.md
 
-format: ## rewrite the sources in the project's format
+clang-format:
+	@command -v clang-format >/dev/null || { echo "no clang-format in PATH: apt-get install clang-format"; exit 1; }
+
+format: toolchain clang-format ## rewrite the sources in the project's format
 	swift format --in-place --parallel --recursive Package.swift Sources Tests
 	git ls-files '*.c' '*.h' | xargs -r clang-format -i
 
-lint: ## say what is not in the project's format or breaks its rules
+lint: toolchain clang-format ## say what is not in the project's format or breaks its rules
 	swift format lint --strict --parallel --recursive Package.swift Sources Tests
 	git ls-files '*.c' '*.h' | xargs -r clang-format --dry-run --Werror
 

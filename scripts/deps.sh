@@ -7,9 +7,12 @@
 set -euo pipefail
 
 packages=(
-    gcc make pkg-config
+    # To build; git and the certificates fetch the Swift packages.
+    gcc libc6-dev make pkg-config git ca-certificates
     libjemalloc-dev liblz4-dev zlib1g-dev liblua5.1-0-dev libssl-dev
-    redis-server redis-sentinel redis-tools libhiredis-dev libredis-perl lz4 python3-venv
+    # To test, beside what stands above.
+    redis-server redis-sentinel redis-tools libhiredis-dev libredis-perl lz4 openssl g++
+    python3 python3-venv
 )
 
 missing=()

@@ -9,6 +9,7 @@ for assignment in "$@"; do declare "$assignment"; done
 
 built=.build/release/redwing-server
 server=${SERVER:-$built}
+command -v python3 >/dev/null || scripts/deps.sh
 # Ports first: nobody wants to wait for a build to learn that one is taken.
 python3 scripts/demo.py --check-ports --port "${PORT:-6379}" --replica-port "${REPLICA_PORT:-6380}"
 if [ "$server" = "$built" ]; then

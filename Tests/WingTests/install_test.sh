@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # A stranger's view of libwing: installed to a prefix of its own, used from plain C through
-# pkg-config, shared and static, with nothing but wing_* in sight.
+# pkg-config, shared and static, with nothing in sight but what the headers declare.
 set -euo pipefail
 cd "$(dirname "$0")"
 folder=$(mktemp -d)
@@ -20,7 +20,8 @@ check() { # sentence, command...
     fi
 }
 
-make -s -C ../../CSources/Wing install PREFIX="$prefix" DESTDIR= OUT="$folder/build" >/dev/null
+make -s -C ../../CSources/Wing install PREFIX="$prefix" DESTDIR= OUT="$folder/build" \
+    LDCONFIG="touch $folder/ldconfig-ran" >"$folder/said"
 
 cat >"$folder/stranger.c" <<'C'
 #include <stdio.h>
@@ -53,10 +54,9 @@ compiles_shared() {
     $compiler $strict -o "$folder/shared" "$folder/stranger.c" $(pkg-config --cflags --libs wing)
 }
 compiles_static() {
-    # The library by name, what it needs from pkg-config.
     # shellcheck disable=SC2046
-    $compiler $strict -o "$folder/static" "$folder/stranger.c" $(pkg-config --cflags wing) \
-        "$prefix/lib/libwing.a" $(pkg-config --libs liblz4 zlib)
+    $compiler $strict -static -o "$folder/static" "$folder/stranger.c" \
+        $(pkg-config --static --cflags --libs wing)
 }
 runs() { [ "$("$@")" = "bytes that no valid input holds" ]; }
 headers_stand_alone() {
@@ -71,10 +71,19 @@ headers_are_cplusplus() {
     echo '#include <wing/wing.h>' >"$folder/alone.cc"
     c++ -std=c++17 -Wall -Wextra -Werror -fsyntax-only -I"$prefix/include" "$folder/alone.cc"
 }
-shows_only_wing() { # nm's arguments
-    local names
-    names=$(nm -g --defined-only "$@" | awk 'NF == 3 { print $3 }')
-    [ -n "$names" ] && ! grep -v '^wing_' <<<"$names"
+# What the headers declare is what a library shows, name for name.
+grep -hoE '\bwing_[a-z0-9_]+\(' "$prefix"/include/wing/*.h | tr -d '(' | sort -u >"$folder/declared"
+shows_what_is_declared() { # nm's arguments
+    nm -g --defined-only "$@" | awk 'NF == 3 { print $3 }' | sort -u >"$folder/shown"
+    [ -s "$folder/declared" ] && diff "$folder/declared" "$folder/shown"
+}
+the_linker_is_told() {
+    if [ "$(id -u)" -eq 0 ]; then [ -e "$folder/ldconfig-ran" ]; else grep -q ldconfig "$folder/said"; fi
+}
+a_staged_install_is_not_for_the_linker() {
+    rm -f "$folder/ldconfig-ran"
+    make -s -C ../../CSources/Wing install PREFIX=/usr DESTDIR="$folder/stage" OUT="$folder/build" \
+        LDCONFIG="touch $folder/ldconfig-ran" && [ ! -e "$folder/ldconfig-ran" ]
 }
 needs_no_more_than() {
     ! readelf -d "$prefix/lib/libwing.so" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' |
@@ -87,13 +96,15 @@ check "a program links the static library" compiles_static
 check "it runs without the shared library" runs "$folder/static"
 check "each header compiles alone" headers_stand_alone
 check "the headers are C++ too" headers_are_cplusplus
-check "the shared library exports only wing_*" shows_only_wing -D "$prefix/lib/libwing.so"
-check "the static library shows only wing_*" shows_only_wing "$prefix/lib/libwing.a"
+check "the shared library exports what the headers declare" \
+    shows_what_is_declared -D "$prefix/lib/libwing.so"
+check "the static library shows what the headers declare" \
+    shows_what_is_declared "$prefix/lib/libwing.a"
+check "the dynamic linker learns of the library" the_linker_is_told
 check "the library needs libc, lz4 and zlib alone" needs_no_more_than
 check "pkg-config knows the version" [ "$(pkg-config --modversion wing)" = \
     "$(sed -n 's/^#define WING_VERSION "\(.*\)"/\1/p' "$prefix/include/wing/wing.h")" ]
-check "a staged install goes below DESTDIR" make -s -C ../../CSources/Wing install \
-    PREFIX=/usr DESTDIR="$folder/stage" OUT="$folder/build"
+check "a staged install goes below DESTDIR" a_staged_install_is_not_for_the_linker
 check "its pkg-config file names the final place" \
     grep -qx 'prefix=/usr' "$folder/stage/usr/lib/pkgconfig/wing.pc"
 
