@@ -359,13 +359,14 @@ ssize_t wing_codec_reader_read(void *reader, void *out, size_t capacity) {
         int error = find_codec(r);
         if (error != 0) return error;
     }
+    if (capacity == 0) return 0;
     for (;;) {
         size_t length = r->end - r->start;
         ssize_t made = wing_codec_decode(r->decoder, r->buffer + r->start, &length, out, capacity);
         r->start += length;
         if (made != 0) return made;
         if (r->at_end) return wing_codec_decoder_may_end(r->decoder) ? 0 : WING_E_END;
-        r->start = r->end = 0; /* nothing was made: all input has been used */
+        r->start = r->end = 0; /* nothing was made into a buffer with room: all input was used */
         int error = refill(r);
         if (error != 0) return error;
     }

@@ -125,6 +125,29 @@ TEST(codec_containers_in_a_row_are_one_stream) {
     free(input.at);
 }
 
+TEST(codec_reader_loses_nothing_by_an_empty_buffer) {
+    struct bytes input = make_input(3000, 14);
+    for (size_t c = 0; c < 3; c++) {
+        struct bytes packed = encode(codecs[c], 0, input, 3000);
+        unsigned char back[3001];
+        struct wing_codec_reader *r = wing_codec_reader_create(WING_CODEC_AUTO, pull, &packed);
+        REQUIRE(r != NULL);
+        CHECK_EQUAL(wing_codec_reader_read(r, back, 0), 0);
+        CHECK_EQUAL(wing_codec_reader_read(r, back, 5), 5);
+        CHECK_EQUAL(wing_codec_reader_read(r, back, 0), 0);
+        size_t count = 5;
+        ssize_t got;
+        while ((got = wing_codec_reader_read(r, back + count, sizeof back - count)) > 0)
+            count += (size_t)got;
+        CHECK_EQUAL(got, 0);
+        CHECK_EQUAL(count, input.count);
+        CHECK(memcmp(back, input.at, input.count) == 0);
+        wing_codec_reader_free(r);
+        free(packed.at);
+    }
+    free(input.at);
+}
+
 TEST(codec_cut_input_is_an_end_and_damage_an_error) {
     struct bytes input = make_input(5000, 10);
     for (size_t c = 1; c < 3; c++) {
