@@ -200,7 +200,7 @@ size_t wing_listpack_close(uint8_t *lp, size_t end, uint64_t count) {
     return end + 1;
 }
 
-int wing_text_to_integer(const void *text, size_t size, int64_t *integer) {
+int wing_listpack_parse_integer(const void *text, size_t size, int64_t *integer) {
     const uint8_t *p = text;
     bool negative = size > 0 && p[0] == '-';
     size_t at = negative ? 1 : 0;
@@ -220,7 +220,7 @@ int wing_text_to_integer(const void *text, size_t size, int64_t *integer) {
     return 1;
 }
 
-size_t wing_integer_to_text(int64_t integer, void *out) {
+size_t wing_listpack_format_integer(int64_t integer, void *out) {
     uint8_t digits[20];
     size_t at = sizeof digits;
     uint64_t value = integer < 0 ? 0 - (uint64_t)integer : (uint64_t)integer;

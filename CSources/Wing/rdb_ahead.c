@@ -236,6 +236,15 @@ static void *run(void *context) {
     return NULL;
 }
 
+static void free_all(struct wing_rdb_ahead *a) {
+    pthread_cond_destroy(&a->changed);
+    pthread_mutex_destroy(&a->lock);
+    for (int i = 0; i < BATCHES; i++)
+        free(a->batches[i].bytes);
+    free(a->name);
+    free(a);
+}
+
 struct wing_rdb_ahead *wing_rdb_ahead_start(struct wing_rdb_reader *r) {
     struct wing_rdb_ahead *a = calloc(1, sizeof *a);
     if (!a) return NULL;
@@ -254,9 +263,7 @@ struct wing_rdb_ahead *wing_rdb_ahead_start(struct wing_rdb_reader *r) {
     ready = ready && pthread_create(&a->thread, NULL, run, a) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (ready) return a;
-    for (int i = 0; i < BATCHES; i++)
-        free(a->batches[i].bytes);
-    free(a);
+    free_all(a);
     return NULL;
 }
 
@@ -267,12 +274,7 @@ void wing_rdb_ahead_stop(struct wing_rdb_ahead *a) {
     pthread_cond_signal(&a->changed);
     pthread_mutex_unlock(&a->lock);
     pthread_join(a->thread, NULL);
-    pthread_cond_destroy(&a->changed);
-    pthread_mutex_destroy(&a->lock);
-    for (int i = 0; i < BATCHES; i++)
-        free(a->batches[i].bytes);
-    free(a->name);
-    free(a);
+    free_all(a);
 }
 
 /* MARK: the user */

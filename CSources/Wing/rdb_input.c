@@ -215,7 +215,7 @@ static int integer_text(struct wing_rdb_reader *r, int slot, size_t size,
                                 : (int32_t)load_le32(p);
     text->is_integer = true;
     text->bytes = r->digits[slot];
-    text->size = wing_integer_to_text(text->integer, r->digits[slot]);
+    text->size = wing_listpack_format_integer(text->integer, r->digits[slot]);
     return 0;
 }
 

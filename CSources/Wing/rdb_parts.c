@@ -285,7 +285,8 @@ static void walk_text(struct wing_rdb_reader *r, int slot, struct wing_rdb_text 
     text->is_integer = !entry.bytes;
     text->integer = entry.integer;
     text->bytes = entry.bytes ? entry.bytes : r->digits[slot];
-    text->size = entry.bytes ? entry.size : wing_integer_to_text(entry.integer, r->digits[slot]);
+    text->size =
+        entry.bytes ? entry.size : wing_listpack_format_integer(entry.integer, r->digits[slot]);
 }
 
 static int walk_field(struct wing_rdb_reader *r, struct wing_rdb_part *part) {
@@ -336,7 +337,7 @@ static int take_stream_node(struct wing_rdb_reader *r, struct wing_rdb_part *par
     offset = input_offset(r);
     if ((code = take_block(r, LISTPACK, part)) < 0) return code;
     part->kind = WING_RDB_PART_STREAM_NODE;
-    code = wing_stream_node_validate(part->text.bytes, part->text.size, &inner);
+    code = wing_listpack_validate_stream_node(part->text.bytes, part->text.size, &inner);
     return code < 0 ? block_fault(r, offset, &inner) : 0;
 }
 

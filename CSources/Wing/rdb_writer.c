@@ -21,7 +21,7 @@ void wing_rdb_write_aux_text(struct wing_rdb_writer *w, const char *name, const 
 
 void wing_rdb_write_aux_integer(struct wing_rdb_writer *w, const char *name, int64_t value) {
     char text[20];
-    wing_rdb_write_aux(w, name, strlen(name), text, wing_integer_to_text(value, text));
+    wing_rdb_write_aux(w, name, strlen(name), text, wing_listpack_format_integer(value, text));
 }
 
 void wing_rdb_write_select(struct wing_rdb_writer *w, uint64_t database) {

@@ -25,7 +25,7 @@ static int take_integer(struct walk *w, int64_t *value, const char *missing) {
     struct wing_packed_entry entry;
     if (w->at == 0) return broken(w, missing);
     wing_listpack_get(w->lp, w->at, &entry);
-    if (entry.bytes && !wing_text_to_integer(entry.bytes, entry.size, &entry.integer))
+    if (entry.bytes && !wing_listpack_parse_integer(entry.bytes, entry.size, &entry.integer))
         return broken(w, missing);
     *value = entry.integer;
     w->at = wing_listpack_next(w->lp, w->at);
@@ -63,7 +63,7 @@ static int take_entry(struct walk *w, int64_t shared_fields, bool *deleted) {
     return 0;
 }
 
-int wing_stream_node_validate(const void *lp, size_t size, struct wing_fault *fault) {
+int wing_listpack_validate_stream_node(const void *lp, size_t size, struct wing_fault *fault) {
     (void)size;
     struct walk w = {lp, wing_listpack_first(lp), fault};
     int64_t valid, deleted, fields, zero;

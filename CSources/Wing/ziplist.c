@@ -255,7 +255,7 @@ size_t wing_listpack_bound(size_t size) {
 /* Append `entry`, text that spells an integer as an integer, as every listpack has it. */
 static bool append(uint8_t *lp, size_t *end, size_t capacity, struct wing_packed_entry entry) {
     if (capacity - *end < 1 + wing_listpack_entry_bound(entry.size)) return false;
-    if (entry.bytes && wing_text_to_integer(entry.bytes, entry.size, &entry.integer)) {
+    if (entry.bytes && wing_listpack_parse_integer(entry.bytes, entry.size, &entry.integer)) {
         entry.bytes = NULL;
         entry.size = 0;
     }

@@ -48,7 +48,7 @@ ssize_t wing_listpack_from_zipmap(const void *zm, size_t size, void *out, size_t
     if (capacity < WING_LISTPACK_EMPTY) return WING_E_LIMIT;
     while (at < size - 1 && take(p, size - 1, count & 1, &at, &entry)) {
         if (capacity - end < 1 + wing_listpack_entry_bound(entry.size)) return WING_E_LIMIT;
-        if (wing_text_to_integer(entry.bytes, entry.size, &entry.integer)) {
+        if (wing_listpack_parse_integer(entry.bytes, entry.size, &entry.integer)) {
             entry.bytes = NULL;
             entry.size = 0;
         }

@@ -50,7 +50,7 @@ public final class RDBReader {
 
     private init(_ reader: OpaquePointer?) throws(RDBFault) {
         guard let reader = unsafe reader else {
-            throw RDBFault(code: -10007, offset: 0, text: "no memory for a reader")
+            throw RDBFault(code: Int32(WING_E_NOMEM), offset: 0, text: "no memory for a reader")
         }
         unsafe self.reader = unsafe reader
     }

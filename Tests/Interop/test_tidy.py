@@ -141,3 +141,62 @@ def test_text_is_clean():
             if data and not data.endswith(b"\n"):
                 found.append(f"{name}: no newline at the end")
     assert not found, "`make format`, or an editor that reads .editorconfig:\n" + "\n".join(found)
+
+
+def headers():
+    return [name for name in FILES if name.startswith("CSources/Wing/include/wing/") and name.endswith(".h")]
+
+
+def test_each_function_of_libwing_has_its_contract():
+    """A comment above each prototype; Threads and Fork in each header that has functions."""
+    found = []
+    for name in headers():
+        text = read(name)
+        prototypes = list(re.finditer(r"(?m)^(?!typedef)[a-z][\w *]*\n?[ *]*\b(wing_\w+)\(", text))
+        found += [f"{name}: {one[1]} has no comment of its own" for one in prototypes
+                  if not text[:one.start()].rstrip().endswith("*/")]
+        found += [f"{name}: doesn't say {word}" for word in ("Threads", "Fork")
+                  if prototypes and not re.search(rf"\b{word}:?\s", text)]
+    assert headers() and not found, "units, ownership, errors, threads, fork:\n" + "\n".join(found)
+
+
+def test_the_headers_examples_compile():
+    """What a header shows as code stands in examples_test.c, which the C tests build and run."""
+    def plain(line):
+        return re.sub(r"\s+", " ", re.sub(r"//.*|/\*.*\*/", "", line)).strip()
+
+    compiled = {plain(line) for line in read("Tests/WingTests/examples_test.c").splitlines()}
+    found = []
+    for name in headers():
+        top = read(name).split("/**", 1)[1].split("*/", 1)[0]
+        for block in re.findall(r"(?m)(?:^ \*     .*\n)+", top):
+            if re.search(r"(?m);(\s*//.*)?$", block):
+                lines = [line[2:] for line in block.splitlines()]
+                found += [f"{name}: {line.strip()}" for line in lines
+                          if plain(line) and plain(line) not in compiled]
+    assert not found, "not in Tests/WingTests/examples_test.c:\n" + "\n".join(found)
+
+
+# What tests and scripts start, and the Debian package that has it; "" stands for what every Debian has
+# or Swift brings.
+PROGRAMS = {
+    "cat": "", "cc": "gcc", "gcc": "gcc", "git": "git", "gunzip": "", "lz4": "lz4", "make": "make",
+    "openssl": "openssl", "perl": "libredis-perl", "python3": "python3", "redis-benchmark": "redis-tools",
+    "redis-check-aof": "redis-tools", "redis-check-rdb": "redis-tools", "redis-cli": "redis-tools",
+    "redis-sentinel": "redis-sentinel", "redis-server": "redis-server", "swift": "", "gzip": "",
+    "c++": "g++", "pkg-config": "pkg-config", "nm": "gcc", "objcopy": "gcc", "readelf": "gcc",
+}
+
+
+def test_make_deps_installs_what_is_started():
+    packages = re.search(r"(?ms)^packages=\((.*?)^\)", read("scripts/deps.sh"))[1]
+    packages = set(re.sub(r"#.*", "", packages).split())
+    started = {}
+    for name in FILES:
+        if name.endswith(".py"):
+            for word in re.findall(r"\bsubprocess\.\w+\(\s*\[\s*\"([^\"\s]+)\"", read(name)):
+                started.setdefault(os.path.basename(word), name)
+    unknown = [f"{program} ({name})" for program, name in started.items() if program not in PROGRAMS]
+    assert not unknown, "say in PROGRAMS which package has: " + ", ".join(unknown)
+    missing = {package for package in PROGRAMS.values() if package} - packages
+    assert not missing, f"scripts/deps.sh doesn't install {missing}"

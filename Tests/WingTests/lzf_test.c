@@ -135,7 +135,8 @@ static size_t model_size(const unsigned char *in, size_t length) {
             size_t *slot = &last[three * UINT32_C(2654435761) >> 16];
             distance = i + 1 - *slot;
             if (*slot > 0 && distance <= 8192)
-                while (count < 264 && i + count < length && in[i + count] == in[i + count - distance])
+                while (count < 264 && i + count < length &&
+                       in[i + count] == in[i + count - distance])
                     count++;
             *slot = i + 1;
         }
@@ -184,7 +185,8 @@ TEST(lzf_finds_what_a_plain_search_finds) {
 }
 
 TEST(lzf_promises_nothing_of_noise) {
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                  "0123456789+/";
     uint64_t seed = 12;
     int promising[2] = {0, 0};
     for (int round = 0; round < 4000; round++) {

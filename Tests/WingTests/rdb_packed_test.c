@@ -124,7 +124,7 @@ TEST(rdb_packed_validators_survive_any_byte) {
                 CHECK(wing_ziplist_from_listpack(exact, back, sizeof back) > 0);
             if (wing_ziplist_validate(zl_exact, (size_t)zl_size, NULL, NULL) == 0)
                 CHECK(wing_listpack_from_ziplist(zl_exact, back, sizeof back) > 0);
-            wing_stream_node_validate(lp, size, NULL);
+            wing_listpack_validate_stream_node(lp, size, NULL);
             free(zl_exact);
             free(exact);
         }
@@ -195,9 +195,9 @@ TEST(rdb_text_and_integers_agree) {
         int64_t value;
         char text[20];
         size_t size = strlen(rows[i].text);
-        CHECK_EQUAL(wing_text_to_integer(rows[i].text, size, &value), rows[i].is_integer);
+        CHECK_EQUAL(wing_listpack_parse_integer(rows[i].text, size, &value), rows[i].is_integer);
         if (!rows[i].is_integer) continue;
-        CHECK_EQUAL(wing_integer_to_text(value, text), size);
+        CHECK_EQUAL(wing_listpack_format_integer(value, text), size);
         CHECK(memcmp(text, rows[i].text, size) == 0);
     }
 }

@@ -181,9 +181,9 @@ static size_t make_session(uint64_t *seed, char *out, size_t capacity) {
     unsigned day = (unsigned)(random_next(seed) % 90) + 10;
     return (size_t)snprintf(
         out, capacity,
-        "{\"session\":{\"id\":\"%016llx%016llx\",\"user_id\":%llu,\"created_at\":\"2024-03-%uT"
-        "12:%02llu:00Z\",\"updated_at\":\"2024-03-%uT13:%02llu:00Z\",\"roles\":[\"user\",\"editor\"],"
-        "\"preferences\":{\"theme\":\"dark\",\"language\":\"en\"}}}",
+        "{\"session\":{\"id\":\"%016llx%016llx\",\"user_id\":%llu,"
+        "\"created_at\":\"2024-03-%uT12:%02llu:00Z\",\"updated_at\":\"2024-03-%uT13:%02llu:00Z\","
+        "\"roles\":[\"user\",\"editor\"],\"preferences\":{\"theme\":\"dark\",\"language\":\"en\"}}}",
         (unsigned long long)random_next(seed), (unsigned long long)random_next(seed),
         (unsigned long long)(random_next(seed) % 10000000), day,
         (unsigned long long)(random_next(seed) % 60), day,

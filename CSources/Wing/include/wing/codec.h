@@ -3,14 +3,18 @@
  * Bulk compression of whole files and streams, in the standard containers: the LZ4 frame, which
  * `lz4 -dc` opens, and gzip, which `gunzip` opens.
  *
- *     // writing: the encoder is a sink for the RDB writer
- *     struct wing_codec_encoder *e = wing_codec_encoder_create(WING_CODEC_LZ4, 0, emit, &file);
- *     w = wing_rdb_writer_open_sink(wing_codec_encoder_write, e, &options);  ... finish(w);
- *     int error = wing_codec_encoder_finish(e);
+ * Writing: the encoder is a sink for the RDB writer.
  *
- *     // reading: the reader is a source for the RDB reader, and finds out what it is given
+ *     struct wing_codec_encoder *e = wing_codec_encoder_create(WING_CODEC_LZ4, 0, emit, &file);
+ *     struct wing_rdb_writer *w = wing_rdb_writer_open_sink(wing_codec_encoder_write, e, &options);
+ *     int error = save(w);
+ *     if (error == 0) error = wing_rdb_writer_finish(w);
+ *     if (error == 0) error = wing_codec_encoder_finish(e);
+ *
+ * Reading: the reader is a source for the RDB reader, and finds out what it is given.
+ *
  *     struct wing_codec_reader *c = wing_codec_reader_create(WING_CODEC_AUTO, pull, &file);
- *     r = wing_rdb_reader_open_source(wing_codec_reader_read, c, &options);
+ *     struct wing_rdb_reader *r = wing_rdb_reader_open_source(wing_codec_reader_read, c, NULL);
  *
  * Memory is bounded, whatever the input: an encoder holds under 1 MiB (LZ4 level >= 3: under 2), a
  * decoder under 9 MiB with the largest blocks LZ4 knows, 64 KiB for gzip. A bomb is no danger:
@@ -55,8 +59,9 @@ struct wing_codec_encoder;
  * level     0 the codec's default (LZ4: fast; gzip: 6); LZ4 -10 … 12 (< 0 faster, >= 3 slow, "HC");
  *           gzip 1 … 9. Others are taken to the nearest.
  * emit      takes all `size` bytes: 0, or a negative code, which ends the encoder; `bytes` are
- * valid during its call only. Returns   the encoder, or NULL: an allocation failed, or `codec`
- * cannot encode.
+ *           valid during its call only.
+ * Returns   the encoder, or NULL: an allocation failed, or `codec` cannot encode.
+ * Ownership free it with wing_codec_encoder_free; `context` stays the caller's.
  */
 struct wing_codec_encoder *wing_codec_encoder_create(enum wing_codec codec, int level,
                                                      int (*emit)(void *context, const void *bytes,
@@ -85,10 +90,11 @@ int wing_codec_encoder_finish(struct wing_codec_encoder *encoder);
 
 struct wing_codec_decoder;
 
-/** Returns the decoder, or NULL: an allocation failed, or `codec` is WING_CODEC_AUTO. */
+/** Returns the decoder, or NULL: an allocation failed, or `codec` is WING_CODEC_AUTO. Free it with
+ * wing_codec_decoder_free. */
 struct wing_codec_decoder *wing_codec_decoder_create(enum wing_codec codec);
 
-/** NULL is fine. */
+/** Frees the decoder and what it holds; NULL is fine. */
 void wing_codec_decoder_free(struct wing_codec_decoder *decoder);
 
 /**
@@ -103,7 +109,8 @@ void wing_codec_decoder_free(struct wing_codec_decoder *decoder);
 ssize_t wing_codec_decode(struct wing_codec_decoder *decoder, const void *in, size_t *length,
                           void *out, size_t capacity);
 
-/** True when the input may end here: behind a whole container, or anywhere for WING_CODEC_NONE. */
+/** True when the input may end here: behind a whole container, or anywhere for WING_CODEC_NONE.
+ * Fork: safe. */
 int wing_codec_decoder_may_end(const struct wing_codec_decoder *decoder);
 
 /* MARK: decoding, pulled */
@@ -115,27 +122,30 @@ struct wing_codec_reader;
  * codec     what the input is, or WING_CODEC_AUTO: its first bytes say.
  * pull      fills up to `capacity` bytes at `out`: their number, 0 at the end, or a negative code.
  * Returns   the reader, or NULL: an allocation failed.
+ * Ownership free it with wing_codec_reader_free; `context` stays the caller's.
  */
 struct wing_codec_reader *
 wing_codec_reader_create(enum wing_codec codec,
                          ssize_t (*pull)(void *context, void *out, size_t capacity), void *context);
 
-/** NULL is fine. */
+/** Frees the reader, not what `pull` reads from; NULL is fine. */
 void wing_codec_reader_free(struct wing_codec_reader *reader);
 
 /**
  * The next decoded bytes. `reader` is a struct wing_codec_reader *: the function has the form of a
  * source, so that it can be one.
- * Returns   1 … capacity bytes; 0: the end, behind a whole container; or < 0: WING_E_END the input
+ * Returns   1 … capacity bytes; 0: the end, behind a whole container (for capacity 0 it says
+ *           nothing, and nothing is lost by it); or < 0: WING_E_END the input
  *           ends inside a container; errors of wing_codec_decode; what `pull` returned, after which
  *           a next call pulls again (so -EAGAIN may be passed through).
  */
 ssize_t wing_codec_reader_read(void *reader, void *out, size_t capacity);
 
-/** What the input is: WING_CODEC_AUTO until the first bytes have been read. */
+/** What the input is: WING_CODEC_AUTO until the first bytes have been read. Fork: safe. */
 enum wing_codec wing_codec_reader_codec(const struct wing_codec_reader *reader);
 
-/** Bytes that `pull` has given so far: the place in the file, for progress and messages. */
+/** Bytes that `pull` has given so far: the place in the file, for progress and messages.
+ * Fork: safe. */
 uint64_t wing_codec_reader_pulled(const struct wing_codec_reader *reader);
 
 #ifdef __cplusplus

@@ -3,11 +3,13 @@
  * The snapshot child: a fork that works on the parent's memory as it was, reports, and is gone.
  *
  *     static int save(void *context, struct wing_fork_report *report) {
- *         ... every thousand keys: wing_fork_progress(report, keys, bytes) ...
+ *         while (write_thousand_keys(context))
+ *             wing_fork_progress(report, keys, bytes);
  *         return 0;
  *     }
+ *
  *     struct wing_fork_child child;
- *     int error = wing_fork_spawn(&options, save, &context, &child);   // -EAGAIN, -ENOMEM: refused
+ *     int error = wing_fork_spawn(&options, save, &context, &child); // -EAGAIN, -ENOMEM: refused
  *     // epoll: child.report readable -> wing_fork_read; child.pidfd readable -> wing_fork_reap
  *
  * In the child, before the function runs: the descriptors but 0, 1, 2 and those of the keep list

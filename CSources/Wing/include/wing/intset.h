@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * Intsets: sets of integers, sorted, in one block: bytes an integer (4: 2, 4 or 8) · count (4) ·
- * integers, all little-endian.  Everything here: Threads: any.  Fork: safe.
+ * integers, all little-endian.
+ *
+ * Everything here: Threads: any. Fork: safe. Ownership: the memory stays the caller's, only read.
  */
 #ifndef WING_INTSET_H
 #define WING_INTSET_H
@@ -14,7 +16,9 @@ extern "C" {
 
 #define WING_INTSET_HEADER 8
 
-/** Check width, count against `size`, and strict ascending order.  0, or WING_E_FORMAT and *fault.
+/**
+ * Check width, count against `size`, and strict ascending order.
+ * Returns    0 and *count (NULL: not wanted), or WING_E_FORMAT with *fault set (NULL: not wanted).
  */
 int wing_intset_validate(const void *set, size_t size, uint64_t *count, struct wing_fault *fault);
 /** Integers in a validated intset. */

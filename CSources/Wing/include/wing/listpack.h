@@ -2,16 +2,20 @@
 /**
  * Listpacks: strings and integers in one block of bytes, walkable from both ends (Redis 7 form).
  *
- *     total size (4, little-endian) · entry count (2, little-endian, 65535: walk to know) · entries
- * · 0xFF entry     head · data · back length: size of head and data, 7 bits a byte, last byte
- * lowest head      0xxxxxxx int 0…127 · 10xxxxxx string < 64 · 110xxxxx+1 int13 · 1110xxxx+1 string
- * < 4096 · 0xF0 string, 4-byte length · 0xF1 int16 · 0xF2 int24 · 0xF3 int32 · 0xF4 int64
+ *     listpack  size of all (4) · count (2, 65535: walk) · entries · 0xFF          (little-endian)
+ *     entry     head · data · back length: size of head and data, 7 bits a byte, last byte lowest
+ *     head      0xxxxxxx int 0…127 · 10xxxxxx string < 64 · 110xxxxx+1 int13
+ *               · 1110xxxx+1 string < 4096 · 0xF0 string, 4-byte length
+ *               · 0xF1 int16 · 0xF2 int24 · 0xF3 int32 · 0xF4 int64
  *
  *     for (size_t at = wing_listpack_first(lp); at != 0; at = wing_listpack_next(lp, at))
  *         wing_listpack_get(lp, at, &entry);
  *
  * Reading functions other than wing_listpack_validate trust their input: validate bytes from
- * outside once, before.  Everything here: Threads: any (on memory of one's own).  Fork: safe.
+ * outside once, before. Offsets count from the listpack's first byte. Ownership: all memory is the
+ * caller's.
+ *
+ * Everything here: Threads: any (writing: on memory of one's own). Fork: safe (no allocation).
  */
 #ifndef WING_LISTPACK_H
 #define WING_LISTPACK_H
@@ -53,23 +57,30 @@ void wing_listpack_get(const void *lp, size_t at, struct wing_packed_entry *entr
 
 /** Bytes that wing_listpack_put needs at most for an entry with `size` bytes of text. */
 size_t wing_listpack_entry_bound(size_t size);
-/** Write one entry (as it is: text stays text) at `out`; returns its size. */
+/**
+ * Write one entry (as it is: text stays text) at `out`, which has room for
+ * wing_listpack_entry_bound(size of the text; 0 for an integer) bytes.  Returns the entry's size.
+ */
 size_t wing_listpack_put(uint8_t *out, const struct wing_packed_entry *entry);
-/** Write header and end byte around entries that lie from lp + 6 up to lp + end; returns the size.
+/**
+ * Write header and end byte around `count` entries that lie from lp + WING_LISTPACK_HEADER up to
+ * lp + end; lp has room for end + 1 bytes, below 4 GiB.  Returns the listpack's size, end + 1.
  */
 size_t wing_listpack_close(uint8_t *lp, size_t end, uint64_t count);
 
-/** The integer that `size` bytes of text spell exactly (no sign '+', no leading zero), or false
- * (0). */
-int wing_text_to_integer(const void *text, size_t size, int64_t *integer);
-/** Decimal text of `integer`; `out` has room for 20 bytes; returns its size, no NUL. */
-size_t wing_integer_to_text(int64_t integer, void *out);
+/**
+ * The integer that `size` bytes of text spell exactly, as its own decimal text: no '+', no leading
+ * zero, within 64 bits.  Returns 1 and *integer, or 0 when the text is anything else.
+ */
+int wing_listpack_parse_integer(const void *text, size_t size, int64_t *integer);
+/** Decimal text of `integer`, no NUL; `out` has room for 20 bytes.  Returns its size. */
+size_t wing_listpack_format_integer(int64_t integer, void *out);
 
 /**
  * Check that a *validated* listpack is a stream's node: master entry, then whole entries whose
  * counts agree.  Returns 0 or WING_E_FORMAT with *fault set.
  */
-int wing_stream_node_validate(const void *lp, size_t size, struct wing_fault *fault);
+int wing_listpack_validate_stream_node(const void *lp, size_t size, struct wing_fault *fault);
 
 #ifdef __cplusplus
 }

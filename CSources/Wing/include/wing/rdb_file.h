@@ -4,13 +4,15 @@
  * name, synced, put in its place, the folder synced. A failed save never harms the old file.
  *
  *     int fd, error;
- *     struct wing_rdb_file *file = wing_rdb_file_create("/data/dump.rdb", &fd, &error);
+ *     struct wing_rdb_file *file = wing_rdb_file_create(path, &fd, &error);
  *     struct wing_rdb_writer *w = wing_rdb_writer_open_fd(fd, &options);
- *     // write …
+ *     write_all(w);
  *     error = wing_rdb_writer_finish(w);
  *     wing_rdb_writer_free(w);
- *     if (error < 0) wing_rdb_file_abort(file);
- *     else error = wing_rdb_file_commit(file);
+ *     if (error < 0)
+ *         wing_rdb_file_abort(file);
+ *     else
+ *         error = wing_rdb_file_commit(file);
  *
  * Threads: object. Fork: child (create it in the child: the temporary name holds the process id).
  */

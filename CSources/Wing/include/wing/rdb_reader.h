@@ -5,11 +5,14 @@
  *     struct wing_rdb_reader *r = wing_rdb_reader_open_fd(fd, NULL);
  *     struct wing_rdb_item item;
  *     struct wing_rdb_part part;
- *     while ((code = wing_rdb_reader_next(r, &item)) == 0 && item.kind != WING_RDB_ITEM_END)
- *         if (item.kind == WING_RDB_ITEM_KEY)
- *             while ((code = wing_rdb_reader_part(r, &part)) == 0 && part.kind !=
- * WING_RDB_PART_END) use(&item, &part); if (code < 0) report(wing_rdb_reader_fault(r));   // code,
- * offset, text wing_rdb_reader_free(r);
+ *     int code;
+ *     while ((code = wing_rdb_reader_next(r, &item)) == 0 && item.kind != WING_RDB_ITEM_END) {
+ *         if (item.kind != WING_RDB_ITEM_KEY) continue;
+ *         while ((code = wing_rdb_reader_part(r, &part)) == 0 && part.kind != WING_RDB_PART_END)
+ *             use(&item, &part);
+ *     }
+ *     if (code < 0) report(wing_rdb_reader_fault(r)); // code, offset, text
+ *     wing_rdb_reader_free(r);
  *
  * What lies in the file as ziplist, zipmap or listpack comes as a listpack, whole and validated.
  * Left to the caller: duplicate fields or members, order and scores of packed sorted sets, empty
@@ -17,7 +20,9 @@
  * access outside the buffers; memory grows with the bytes that arrived, not with the lengths they
  * claim, and so must the caller's: `elements` and RESIZEDB are claims.
  *
- * Functions here: Threads: object. Fork: child.
+ * Functions here, where they say nothing else: Threads: object (the reader). Fork: child.
+ * Ownership: what is passed in stays the caller's; an open_ function's result is freed with
+ * wing_rdb_reader_free, and is NULL when memory is short. options NULL: defaults.
  */
 #ifndef WING_RDB_READER_H
 #define WING_RDB_READER_H
@@ -54,8 +59,7 @@ typedef ssize_t (*wing_source)(void *context, void *out, size_t capacity);
 
 /**
  * A reader over `fd` in blocking mode (a timeout, SO_RCVTIMEO, comes out as -EAGAIN), which stays
- * the caller's. It may read past the end of the RDB: see wing_rdb_reader_trail. Returns NULL when
- * memory is short. options NULL: defaults.
+ * the caller's. It may read past the end of the RDB: see wing_rdb_reader_trail.
  */
 struct wing_rdb_reader *wing_rdb_reader_open_fd(int fd,
                                                 const struct wing_rdb_reader_options *options);
@@ -71,7 +75,7 @@ struct wing_rdb_reader *wing_rdb_reader_open_source(wing_source source, void *co
  */
 struct wing_rdb_reader *wing_rdb_reader_open_dump(const void *payload, size_t size,
                                                   const struct wing_rdb_reader_options *options);
-/** NULL is fine. */
+/** Frees the reader, not what it reads; NULL is fine. Fork: child. */
 void wing_rdb_reader_free(struct wing_rdb_reader *r);
 
 /** A string; `bytes` is always valid (never NULL), also when it spells an integer in the file. */
@@ -113,15 +117,14 @@ struct wing_rdb_item {
  * The next item. Parts of the last value that weren't pulled are skipped (and checked).
  * Returns   0; or < 0, for good: WING_E_END, WING_E_FORMAT, WING_E_CHECKSUM, WING_E_VERSION,
  *           WING_E_UNSUPPORTED, WING_E_NOMEM, or what the source returned. See
- * wing_rdb_reader_fault. After END again END.
+ *           wing_rdb_reader_fault. After END again END.
  */
 int wing_rdb_reader_next(struct wing_rdb_reader *r, struct wing_rdb_item *item);
 
 enum wing_rdb_part_kind {
     WING_RDB_PART_END,      /**< the value is complete */
     WING_RDB_PART_STRING,   /**< text: the string value, is_integer when the file has it as one */
-    WING_RDB_PART_LISTPACK, /**< text: a list's next node, or all of a hash, zset or set; `entries`
-                             */
+    WING_RDB_PART_LISTPACK, /**< text: a list's next node, or all of a hash, zset, set; `entries` */
     WING_RDB_PART_INTSET,   /**< text: all of a set; `entries` */
     WING_RDB_PART_ELEMENT,  /**< text: a list's or set's next element */
     WING_RDB_PART_FIELD,    /**< text: the field; other: its value */
@@ -160,11 +163,11 @@ struct wing_rdb_part {
  */
 int wing_rdb_reader_part(struct wing_rdb_reader *r, struct wing_rdb_part *part);
 
-/** What went wrong; code 0 when nothing did. Valid as long as the reader. */
+/** What went wrong; code 0 when nothing did. Valid as long as the reader. Fork: safe. */
 const struct wing_fault *wing_rdb_reader_fault(const struct wing_rdb_reader *r);
-/** Bytes consumed so far, what the next read starts at. */
+/** Bytes consumed so far, what the next read starts at. Fork: safe. */
 uint64_t wing_rdb_reader_offset(const struct wing_rdb_reader *r);
-/** Bytes that the source has given so far (>= offset). */
+/** Bytes that the source has given so far (>= offset). Fork: safe. */
 uint64_t wing_rdb_reader_received(const struct wing_rdb_reader *r);
 /**
  * After END: exactly `size` bytes that follow the RDB (the mark of an "$EOF:" stream), from the

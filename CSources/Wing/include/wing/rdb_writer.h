@@ -15,8 +15,12 @@
  * functions return nothing. The order and the counts are the caller's: what was announced must
  * come. Bytes passed in are copied or written before the call returns. A size is in bytes.
  *
- * Functions here, where they say nothing else: Threads: object. Fork: child (malloc is used for
- * scratch space that grows; a writer made before the fork works in the child, on its copy).
+ * Functions here, where they say nothing else: Threads: object (the writer). Fork: child (malloc is
+ * used for scratch space that grows; a writer made before the fork works in the child, on its
+ * copy). Ownership: what is passed in stays the caller's; an open_ function's result is freed with
+ * wing_rdb_writer_free, and is NULL when memory is short. options NULL: defaults. Errors of a
+ * write_ function, all kept by the writer: WING_E_NOMEM, and on passing bytes on -errno of
+ * writev(2) or what the sink returned.
  */
 #ifndef WING_RDB_WRITER_H
 #define WING_RDB_WRITER_H
@@ -33,8 +37,8 @@ struct wing_rdb_writer;
 
 /** All zero is a fine set of defaults: 256 KiB buffer, no compression, no checksum. */
 struct wing_rdb_writer_options {
-    size_t buffer_size; /**< bytes gathered before they go out; 0: 256 KiB (memory: the first
-                           reservation) */
+    size_t buffer_size; /**< bytes gathered before they go out (memory: the first reservation);
+                             0: 256 KiB */
     bool compression;   /**< LZF for strings over 20 bytes where that saves 4 or more, as Redis */
     bool checksum;      /**< CRC64 at the end; 0 is written instead when off */
     /** Descriptor only: each so many bytes start writing them to the disk and wait for those
@@ -45,10 +49,7 @@ struct wing_rdb_writer_options {
 /** Takes all `size` bytes: 0, or a negative code (-errno, WING_E_*), which the writer keeps. */
 typedef int (*wing_sink)(void *context, const void *bytes, size_t size);
 
-/**
- * A writer over `fd` (file, pipe, socket in blocking mode), which stays the caller's.
- * Returns NULL when memory is short.  Free with wing_rdb_writer_free.
- */
+/** A writer over `fd` (file, pipe, socket in blocking mode), which stays the caller's. */
 struct wing_rdb_writer *wing_rdb_writer_open_fd(int fd,
                                                 const struct wing_rdb_writer_options *options);
 /** A writer into memory of its own; see wing_rdb_writer_memory. */
@@ -76,13 +77,16 @@ void wing_rdb_writer_reset(struct wing_rdb_writer *w);
 
 /* Around the file. */
 
-/** "REDIS0009". */
+/** "REDIS0009", the first bytes of a file. */
 void wing_rdb_write_header(struct wing_rdb_writer *w);
+/** A fact about the file: a name and a value, any bytes, sizes below 4 GiB. */
 void wing_rdb_write_aux(struct wing_rdb_writer *w, const void *name, size_t name_size,
                         const void *value, size_t value_size);
-/** Both NUL-terminated. */
+/** As write_aux; both NUL-terminated. */
 void wing_rdb_write_aux_text(struct wing_rdb_writer *w, const char *name, const char *value);
+/** As write_aux; the name NUL-terminated, the value as decimal text. */
 void wing_rdb_write_aux_integer(struct wing_rdb_writer *w, const char *name, int64_t value);
+/** The keys that follow are those of `database`, 0 and up. */
 void wing_rdb_write_select(struct wing_rdb_writer *w, uint64_t database);
 /** How many keys, and how many of them with an expiry, are to come: a hint for the reader. */
 void wing_rdb_write_resize(struct wing_rdb_writer *w, uint64_t keys, uint64_t expires);
@@ -122,6 +126,7 @@ void wing_rdb_write_string_key(struct wing_rdb_writer *w, const void *key, size_
                                int64_t expiry_ms, int64_t idle_s, int freq, const void *value,
                                size_t value_size);
 
+/** How many nodes, members, fields, groups, consumers or pending entries follow: see write_key. */
 void wing_rdb_write_count(struct wing_rdb_writer *w, uint64_t count);
 /** Short decimal text goes out as an integer, long text compressed if that pays: as Redis does. */
 void wing_rdb_write_string(struct wing_rdb_writer *w, const void *bytes, size_t size);
@@ -141,18 +146,27 @@ void wing_rdb_write_list_plain(struct wing_rdb_writer *w, const void *bytes, siz
 /** A stream's node: its first id and its listpack, of `size` bytes. */
 void wing_rdb_write_stream_node(struct wing_rdb_writer *w, struct wing_stream_id id, const void *lp,
                                 size_t size);
+/** Behind the nodes: how many entries the stream has, and its last id, deleted or not. */
 void wing_rdb_write_stream_meta(struct wing_rdb_writer *w, uint64_t length,
                                 struct wing_stream_id last_id);
+/** A group: its name, of `size` bytes, and the id that it delivered last. */
 void wing_rdb_write_stream_group(struct wing_rdb_writer *w, const void *name, size_t size,
                                  struct wing_stream_id last_id);
+/**
+ * An entry that the group has delivered but not seen acknowledged, in the order of ids.
+ * delivered_ms   UNIX time of the last delivery.   deliveries: how often, 1 and up.
+ */
 void wing_rdb_write_stream_pending(struct wing_rdb_writer *w, struct wing_stream_id id,
                                    int64_t delivered_ms, uint64_t deliveries);
+/** A consumer: its name, of `size` bytes; seen_ms: UNIX time at which it was heard of last. */
 void wing_rdb_write_stream_consumer(struct wing_rdb_writer *w, const void *name, size_t size,
                                     int64_t seen_ms);
+/** One of the group's pending entries, which this consumer holds, in the order of ids. */
 void wing_rdb_write_stream_consumer_pending(struct wing_rdb_writer *w, struct wing_stream_id id);
 
 /* DUMP payloads: type byte, value, version (2), CRC64 (8). */
 
+/** The type byte; the value follows as after write_key. A memory writer, fresh or reset. */
 void wing_rdb_write_dump_begin(struct wing_rdb_writer *w, enum wing_rdb_type type);
 /** Version and checksum; memory writer only, its bytes since open or reset are the payload. */
 void wing_rdb_write_dump_end(struct wing_rdb_writer *w);

@@ -3,20 +3,22 @@
  * Moving snapshots between files, pipes and sockets without copying them through user space:
  * non-blocking, resumable at any byte, each call doing what can be done now.
  *
- *     file → socket            wing_transfer_send       one file to many replicas, each its own
- * pace pipe → socket            wing_transfer_splice     a snapshot child's output to one replica
+ *     file → socket            wing_transfer_send       one file to many replicas, at their pace
+ *     pipe → socket            wing_transfer_splice     a snapshot child's output to one replica
  *     pipe → several sockets   wing_transfer_fan_*      the same to several, in step
  *     socket → file            wing_transfer_receive    a master's snapshot to disk
  *
  * In an epoll loop:
  *
  *     ssize_t sent = wing_transfer_send(socket, rdb, &replica->offset, 1 << 20);
- *     if (sent > 0) ...            // replica->offset has moved; more may go in the next turn
- *     else if (sent == 0) ...      // wait for EPOLLOUT
- *     else drop(replica, wing_strerror((int)sent));
+ *     if (sent == 0) wait_for(replica, EPOLLOUT);
+ *     if (sent < 0) drop(replica, wing_strerror((int)sent));
+ *     // > 0: replica->offset has moved; more may go in the next turn
  *
  * Sockets must be non-blocking, and SIGPIPE ignored: a peer that has gone raises it. TLS sockets
  * cannot be used, the bytes go as they are.
+ *
+ * Functions here, where they say nothing else: Threads: object (the fan or receiver). Fork: safe.
  */
 #ifndef WING_TRANSFER_H
 #define WING_TRANSFER_H
@@ -79,7 +81,8 @@ struct wing_transfer_sink {
  */
 struct wing_transfer_fan *wing_transfer_fan_create(int source);
 
-/** Closes the inner pipes and frees the fan; no descriptor of the caller's. Threads: object. */
+/** Closes the inner pipes and frees the fan; no descriptor of the caller's. NULL is fine.
+ * Threads: object. Fork: child. */
 void wing_transfer_fan_free(struct wing_transfer_fan *fan);
 
 /**

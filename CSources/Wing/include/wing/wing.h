@@ -2,8 +2,10 @@
 /**
  * libwing: read and write RDB files and move them over sockets. See each header.
  *
- * No global state but what is computed once and the same for all, no hidden threads, no exit, no
- * output. The words that every function's contract uses:
+ * No global state but what is computed once and the same for all, no threads but wing_rdb_ahead's,
+ * no exit, no output. Functions are named for their header, those of rdb_writer.h that put
+ * something wing_rdb_write_…, and conversions (ziplist.h) for what they make. The words that every
+ * function's contract uses:
  *
  * Result    >= 0 is a length, a count or 0; < 0 is -errno or one of WING_E_* below; `errno` itself
  *           is no part of any contract. wing_strerror knows both.
@@ -43,12 +45,12 @@ extern "C" {
 enum {
     WING_E_END = -10001,     /**< the input ends where more was due */
     WING_E_FORMAT = -10002,  /**< bytes that no valid input holds */
-    WING_E_CHECKSUM = -10003,/**< the checksum does not match */
+    WING_E_CHECKSUM = -10003, /**< the checksum does not match */
     WING_E_VERSION = -10004, /**< a format version we do not read */
     WING_E_UNSUPPORTED = -10005, /**< valid, but the data model cannot hold it */
     WING_E_LIMIT = -10006,   /**< a size beyond the bound given by the caller */
     WING_E_NOMEM = -10007,   /**< an allocation failed */
-    WING_E_CALLBACK = -10008,/**< the caller's callback asked to stop */
+    WING_E_CALLBACK = -10008, /**< for a sink or source that asks to stop: passed through */
 };
 
 /**

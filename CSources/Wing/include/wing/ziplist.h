@@ -10,7 +10,8 @@
  *     zipmap    count (1, 254: walk) · (length, key, length, free (1), value, free bytes)* · 0xFF
  *     length    1 byte up to 253, or 0xFE + 4 bytes little-endian
  *
- * Everything here: Threads: any.  Fork: safe (no allocation).
+ * Everything here: Threads: any (writing: on memory of one's own). Fork: safe (no allocation).
+ * Ownership: all memory is the caller's.
  */
 #ifndef WING_ZIPLIST_H
 #define WING_ZIPLIST_H
@@ -23,16 +24,15 @@ extern "C" {
 #define WING_ZIPLIST_EMPTY 11
 
 /**
- * Check all of a ziplist: header, every entry inside the block, previous sizes and last offset
- * right. Returns    0 and *count (NULL: not wanted), or WING_E_FORMAT with *fault set (NULL: not
- * wanted).
+ * Check all of a ziplist: header, every entry inside the block, previous sizes and last offset.
+ * Returns    0 and *count (NULL: not wanted), or WING_E_FORMAT with *fault set (NULL: not wanted).
  */
 int wing_ziplist_validate(const void *zl, size_t size, uint64_t *count, struct wing_fault *fault);
 /** Offset of the first entry of a validated ziplist, 0 when there is none. */
 size_t wing_ziplist_first(const void *zl);
 /** Offset of the entry after the one at `at`, 0 when it was the last. */
 size_t wing_ziplist_next(const void *zl, size_t at);
-/** The entry at `at`. */
+/** The entry at `at`; its bytes stay valid as long as the ziplist's memory. */
 void wing_ziplist_get(const void *zl, size_t at, struct wing_packed_entry *entry);
 
 /** Bytes of a ziplist at most, made from a listpack of `size` bytes. */
