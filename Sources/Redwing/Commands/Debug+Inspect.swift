@@ -121,7 +121,7 @@ extension Debug {
             c.reply.bulk("server-cpu-usage")
             c.reply.integer(42)
             // A push answers no request: whoever waits for an answer gets one.
-            c.reply.bulk("Some real reply following the push")
+            c.reply.bulk("Some real reply following the push reply")
         case "verbatim": c.reply.verbatim("This is a verbatim\nstring")
         case "true": c.reply.boolean(true)
         case "false": c.reply.boolean(false)

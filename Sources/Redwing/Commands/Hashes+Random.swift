@@ -13,7 +13,7 @@ extension Hashes {
             if let (field, _) = hash.random() { c.reply.bulk(field) } else { c.reply.null() }
             return
         }
-        guard let wanted = c.randomCount(), let withValues = c.randomOption("withvalues", wanted),
+        guard let wanted = c.signedCount(2), let withValues = c.randomOption("withvalues", wanted),
             let hash = read(c, { c.reply.array(0) })
         else { return }
         // In RESP3 each pair is an array of its own.

@@ -115,8 +115,8 @@ extension Lists {
                 return nil
             }
             if c.word(i, is: "rank") {
-                guard let rank = c.integer(i + 1) else { return nil }
-                if rank == 0 || rank == Int64.min { return refuse(c, zeroRank) }
+                guard let rank = c.signedCount(i + 1) else { return nil }
+                if rank == 0 { return refuse(c, zeroRank) }
                 search.rank = rank
             } else if c.word(i, is: "count") {
                 guard let count = Decimal.parse(c[i + 1]), count >= 0 else {

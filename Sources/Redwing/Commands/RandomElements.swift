@@ -81,17 +81,6 @@ private enum RandomReply {
 }
 
 extension Client {
-    /// How many random elements the request asks for: negative when one may come again. nil, and the
-    /// error replied, when that is no number.
-    func randomCount() -> Int64? {
-        integer(
-            2, in: -Int64.max...Int64.max,
-            orError: """
-                ERR value is out of range, value must between \
-                -9223372036854775807 and 9223372036854775807
-                """)
-    }
-
     /// The option behind the count; nil, and the error replied, when something else stands there or
     /// when twice the `wanted` elements couldn't be counted.
     func randomOption(_ name: StaticString, _ wanted: Int64) -> Bool? {

@@ -70,7 +70,7 @@ extension Sets {
     }
 
     private static func randomMany(_ client: Client) {
-        guard let wanted = client.randomCount() else { return }
+        guard let wanted = client.signedCount(2) else { return }
         guard let entry = client.lookupRead(client[1]) else { return client.reply.array(0) }
         guard client.check(entry, is: .set) else { return }
         client.replyRandom(wanted, of: SetValue(entry, in: client.database)) { client.reply.bulk($0) }

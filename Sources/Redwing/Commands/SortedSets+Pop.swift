@@ -124,7 +124,7 @@ extension SortedSets {
     }
 
     private static func randomMany(_ client: Client) {
-        guard let wanted = client.randomCount(),
+        guard let wanted = client.signedCount(2),
             let withScores = client.randomOption("withscores", wanted)
         else { return }
         guard let entry = client.lookupRead(client[1]) else { return client.reply.array(0) }

@@ -140,8 +140,9 @@ extension Streams {
         var i = 6
         while i < c.count {
             if c.word(i, is: "count"), i + 1 < c.count {
-                guard let n = c.integer(i + 1) else { return }
-                if n < 1 || n > Int64.max / 16 { return c.reply.error("ERR COUNT must be > 0") }
+                guard let n = Decimal.parse(c[i + 1]), n > 0, n <= Int64.max / 16 else {
+                    return c.reply.error("ERR COUNT must be > 0")
+                }
                 count = Int(n)
                 i += 1
             } else if c.word(i, is: "justid") {

@@ -311,9 +311,10 @@ private struct SetOptions {
                 get = true
             } else if c.word(index, is: "keepttl"), form == nil {
                 keepExpiry = true
-            } else if !keepExpiry, form == nil, index + 1 < c.count,
-                let option = ExpiryTime.option(c[index])
+            } else if !keepExpiry, index + 1 < c.count, let option = ExpiryTime.option(c[index]),
+                form.map({ $0 == option }) ?? true
             {
+                // The same unit again is as good as one alone, the last number counts.
                 form = option
                 timeAt = index + 1
                 index += 1

@@ -100,6 +100,16 @@ extension Client {
         return nil
     }
 
+    /// A number that may be negated.
+    func signedCount(_ index: Int) -> Int64? {
+        integer(
+            index, in: -Int64.max...Int64.max,
+            orError: """
+                ERR value is out of range, value must between \
+                -9223372036854775807 and 9223372036854775807
+                """)
+    }
+
     public func syntaxError() { reply.raw("-ERR syntax error\r\n") }
 
     public func noSuchKey() { reply.raw("-ERR no such key\r\n") }
