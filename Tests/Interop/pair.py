@@ -56,10 +56,10 @@ FORMS = [
     # 6.0: Unknown subcommand or wrong number of arguments for 'x'. Try CONFIG HELP.
     (r"^-ERR unknown subcommand(?: or wrong number of arguments for)? '(.*?)'\. Try (.*)$",
      r"-ERR Unknown subcommand or wrong number of arguments for '\1'. Try \2"),
-    # A wrong arity of a subcommand: 7.0 names container|subcommand, 6.0 has the text above or the
-    # container's name.
-    (r"^-ERR wrong number of arguments for '(\w+)\|.*' command$",
-     r"-ERR wrong number of arguments for '\1' command"),
+    # A wrong arity of a subcommand: 7.0 names container|subcommand, 6.0 has the text above.
+    (r"^-ERR wrong number of arguments for '(\w+)\|(.*)' command$",
+     lambda m: "-ERR Unknown subcommand or wrong number of arguments for "
+               f"'{m[2].upper()}'. Try {m[1].upper()} HELP."),
     (r"^-ERR wrong number of arguments for 'hm?set' command$",
      "-ERR wrong number of arguments for HMSET"),
     (r"^-ERR RANK can't be zero: use 1 to start from the first match, 2 from the second.*$",
@@ -70,6 +70,8 @@ FORMS = [
      "-ERR string exceeds maximum allowed size (512MB)"),
     (r"^-NOPERM this user has no permissions to run the '([^'|]*)(?:\|[^']*)?' command.*$",
      r"-NOPERM this user has no permissions to run the '\1' command or its subcommand"),
+    (r"only \(P\|S\)SUBSCRIBE / \(P\|S\)UNSUBSCRIBE / PING / QUIT / RESET are allowed",
+     "only (P)SUBSCRIBE / (P)UNSUBSCRIBE / PING / QUIT are allowed"),
     # 6.2 says in addition that the user may be disabled.
     (r"^-WRONGPASS invalid username-password pair or user is disabled\.$",
      "-WRONGPASS invalid username-password pair"),
@@ -120,9 +122,9 @@ class Pair:
         return self
 
     def __exit__(self, *_):
-        self._disconnect()
+        self.disconnect()
 
-    def _disconnect(self):
+    def disconnect(self):
         for both in self.connections.values():
             for one in both:
                 one.close()
@@ -130,7 +132,7 @@ class Pair:
 
     def reset(self):
         """Both empty, all connections new, changed directives back at what they were."""
-        self._disconnect()
+        self.disconnect()
         self.history = []
         self.each("FLUSHALL")
         for name, values in self.changed.items():
