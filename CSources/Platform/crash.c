@@ -14,7 +14,7 @@ static char log_path[4096];
 static char version_text[64];
 static char stack[64 << 10]; /* for a crash by an exhausted one */
 
-static const int watched[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+static const int watched[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT};
 enum { WATCHED = sizeof watched / sizeof watched[0], FRAMES = 64 };
 
 struct line {

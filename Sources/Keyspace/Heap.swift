@@ -81,14 +81,20 @@ public struct Heap: Equatable, Sendable {
         return bytes
     }
 
+    private static let smallestRegion = 64 << 20
+
     /// A new, empty heap. It costs a reservation of addresses and two pages.
     public init() {
         var region = max(1 << 40, 4 * Int(redwing_physical_memory()) & ~(Self.chunkSize - 1))
+        // Where addresses are limited, others need some as well: the next data set is made beside this
+        // one (FLUSHALL, a full sync), while the one before may still be on its way out.
+        let limit = redwing_address_limit()
+        if limit < UInt64(region) { region = Int(limit / 4) & ~(Self.chunkSize - 1) }
         var start: UInt = 0
-        while region >= 1 << 32 {
+        while region >= Self.smallestRegion {
             start = redwing_map_reserve(Self.recordBytes(region) + region)
             if start != 0 { break }
-            region /= 2
+            region = region / 2 & ~(Self.chunkSize - 1)
         }
         if start == 0 || redwing_map_commit(start, Field.size) != 0 { OutOfMemory.stop(region) }
         state = start

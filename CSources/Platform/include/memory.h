@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /** Reserves `size` bytes of addresses, aligned to 2 MiB, backed by nothing yet; 0 when refused. */
@@ -28,6 +29,13 @@ void redwing_map_drop(uintptr_t start, size_t size);
 static inline uint64_t redwing_physical_memory(void) {
     long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
     return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : 0;
+}
+
+/** Bytes of addresses that the process may have (ulimit -v); UINT64_MAX when they aren't limited. */
+static inline uint64_t redwing_address_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return UINT64_MAX;
+    return limit.rlim_cur;
 }
 
 /**

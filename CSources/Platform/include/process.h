@@ -44,7 +44,7 @@ int redwing_notify(const char *state);
 int redwing_cpu_affinity(const char *list);
 
 /**
- * From now on a crash (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT) leaves a line with the signal, the
+ * From now on a crash (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT) leaves a line with the signal, the
  * address and `version`, and the addresses of the calls behind it, in the file `log` (NULL: standard
  * output); then the process ends by the signal as it would have. Copies both texts.
  */

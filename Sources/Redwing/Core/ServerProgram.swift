@@ -22,6 +22,8 @@ public enum ServerProgram {
         }
         _ = signal(SIGPIPE, SIG_IGN)
         _ = signal(SIGHUP, SIG_IGN)
+        // Swift's runtime would stop the server to look at it.
+        _ = signal(SIGQUIT, SIG_DFL)
         // A limit on file sizes (ulimit -f) is to be an error of write, as a full disk is.
         _ = signal(SIGXFSZ, SIG_IGN)
         let titleRoom = ProcessTitle.prepare()
