@@ -2,14 +2,14 @@
 /* Files replaced whole: see rdb_file.h. */
 #include "wing/rdb_file.h"
 #include "bytes.h"
+#include "rdb_file_seam.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 struct wing_rdb_file {
-    int folder; /* everything is named relative to it: a change of directory in between does no harm
-                 */
+    int folder; /* all is named relative to it: a change of directory in between does no harm */
     int fd;
     char temporary[40];
     char name[]; /* of the target, within the folder */
@@ -56,15 +56,15 @@ no_folder:
 
 int wing_rdb_file_commit(struct wing_rdb_file *file) {
     int error = 0;
-    if (fsync(file->fd) != 0) goto failed;
-    if (close(file->fd) != 0) {
+    if (SEAM(fsync)(file->fd) != 0) goto failed;
+    if (SEAM(close)(file->fd) != 0) {
         file->fd = -1;
         goto failed;
     }
     file->fd = -1;
-    if (renameat(file->folder, file->temporary, file->folder, file->name) != 0) goto failed;
+    if (SEAM(renameat)(file->folder, file->temporary, file->folder, file->name) != 0) goto failed;
     /* EINVAL: a file system that can't sync folders, where there is nothing to be done. */
-    if (fsync(file->folder) != 0 && errno != EINVAL) error = -errno;
+    if (SEAM(fsync)(file->folder) != 0 && errno != EINVAL) error = -errno;
     close(file->folder);
     free(file);
     return error;

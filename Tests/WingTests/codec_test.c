@@ -2,6 +2,7 @@
 /* LZ4 frames and gzip: our own round trips, both ways with the `lz4` and `gzip` commands, damage.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include "harness.h"
@@ -227,6 +228,45 @@ TEST(codec_bomb_fills_the_buffer_and_waits) {
     }
     free(zeros), free(packed.at);
 }
+
+#if !defined(__SANITIZE_ADDRESS__)
+static int swallow(void *context, const void *bytes, size_t size) {
+    (void)context, (void)bytes, (void)size;
+    return 0;
+}
+
+static size_t allocated(void) {
+    struct mallinfo2 now = mallinfo2();
+    return now.uordblks + now.hblkhd;
+}
+
+TEST(codec_memory_is_bounded) {
+    struct bytes input = make_input(3000000, 15);
+    for (size_t c = 1; c < 3; c++) {
+        for (int level = 0; level <= 12; level += 3) {
+            size_t before = allocated();
+            struct wing_codec_encoder *e =
+                wing_codec_encoder_create(codecs[c], level, swallow, NULL);
+            REQUIRE(e != NULL);
+            CHECK_EQUAL(wing_codec_encoder_write(e, input.at, input.count), 0);
+            CHECK(allocated() - before < 1 << 20);
+            wing_codec_encoder_free(e);
+        }
+        struct bytes packed = encode(codecs[c], 0, input, 100000);
+        size_t before = allocated();
+        struct wing_codec_reader *r = wing_codec_reader_create(WING_CODEC_AUTO, pull, &packed);
+        unsigned char out[4096];
+        ssize_t got = 0;
+        for (int i = 0; i < 300 && (got = wing_codec_reader_read(r, out, sizeof out)) > 0;)
+            i++;
+        CHECK(got > 0);
+        CHECK(allocated() - before < 1 << 20);
+        wing_codec_reader_free(r);
+        free(packed.at);
+    }
+    free(input.at);
+}
+#endif
 
 TEST(codec_emit_error_sticks) {
     struct bytes input = make_input(900000, 12);

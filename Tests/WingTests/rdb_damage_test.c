@@ -73,6 +73,26 @@ TEST(rdb_many_damaged_bytes_never_hurt) {
     free(bytes);
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+
+/* Memory, source, descriptor, small windows and the reader ahead say the same (fuzz_rdb.c). */
+TEST(rdb_each_way_in_says_the_same) {
+    uint64_t seed = 13;
+    for (size_t i = 0; i < 2; i++) {
+        size_t size;
+        unsigned char *bytes = rdb_fixture(fixtures[i], &size);
+        REQUIRE(bytes != NULL);
+        CHECK_EQUAL(LLVMFuzzerTestOneInput(bytes, size), 0);
+        size_t some = interesting_size(size);
+        for (int run = 0; run < 100; run++) {
+            size_t at = 9 + random_next(&seed) % (some - 9);
+            bytes[at] ^= (unsigned char)(1 + random_next(&seed) % 255);
+            CHECK_EQUAL(LLVMFuzzerTestOneInput(bytes, run % 2 == 0 ? some : size), 0);
+        }
+        free(bytes);
+    }
+}
+
 TEST(rdb_cut_anywhere_says_so) {
     uint64_t seed = 3;
     for (size_t i = 0; i < 2; i++) {
@@ -166,27 +186,29 @@ TEST(rdb_faults_say_what_and_where) {
         const char *bytes;
         size_t size;
         const char *text;
+        uint64_t offset; /* where it shows; of a packed block, where its string begins */
     } rows[] = {
-        {"RADIS0009", 9, "not an RDB file: it starts with 'RADIS0009', not 'REDIS'"},
-        {"REDIS00x9", 9, "no digit in the version: byte 0x78"},
-        {"REDIS0013", 9, "RDB version 13, can read 1 to 12"},
-        {"REDIS0009\x63", 10, "no value has type 99"},
-        {"REDIS0009\x00\x01k\x05", 13, "5 bytes are due where only 0 are left"},
-        {"REDIS0009\x00\x01k\x82", 13, "no length starts with byte 0x82"},
-        {"REDIS0009\x00\x01k\xc4", 13, "a string of unknown form 0xc4"},
-        {"REDIS0009\x01\x01k\xc0", 13, "a string where a length was due"},
+        {"RADIS0009", 9, "not an RDB file: it starts with 'RADIS0009', not 'REDIS'", 0},
+        {"REDIS00x9", 9, "no digit in the version: byte 0x78", 5},
+        {"REDIS0013", 9, "RDB version 13, can read 1 to 12", 5},
+        {"REDIS0009\x63", 10, "no value has type 99", 9},
+        {"REDIS0009\x00\x01k\x05", 13, "5 bytes are due where only 0 are left", 13},
+        {"REDIS0009\x00\x01k\x82", 13, "no length starts with byte 0x82", 12},
+        {"REDIS0009\x00\x01k\xc4", 13, "a string of unknown form 0xc4", 12},
+        {"REDIS0009\x01\x01k\xc0", 13, "a string where a length was due", 12},
         {"REDIS0009\x0d\x01k\x0e\x0e\0\0\0\x0a\0\0\0\x01\0\0\x09x\xff", 27,
-         "string length 9 runs past the end of the ziplist (byte 11 of the block)"},
+         "string length 9 runs past the end of the ziplist (byte 11 of the block)", 12},
         {"REDIS0009\x0d\x01k\x0d\x0d\0\0\0\x0a\0\0\0\x01\0\0\xf2\xff", 26,
-         "a hash of 1 entries, an odd number"},
+         "a hash of 1 entries, an odd number", 12},
         {"REDIS0009\x0b\x01k\x0c\x02\0\0\0\x02\0\0\0\x05\0\x05\0", 25,
-         "intset isn't in ascending order (byte 10 of the block)"},
-        {"REDIS0009\x05\x01k\x01\x01m\0\0\0\0\0\0\xf8\x7f", 23, "a score that isn't a number"},
+         "intset isn't in ascending order (byte 10 of the block)", 12},
+        {"REDIS0009\x05\x01k\x01\x01m\0\0\0\0\0\0\xf8\x7f", 23, "a score that isn't a number", 15},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct wing_fault fault;
         CHECK(read_all((const unsigned char *)rows[i].bytes, rows[i].size, &fault) < 0);
         if (strcmp(fault.text, rows[i].text) != 0) printf("row %zu: %s\n", i, fault.text);
         CHECK(strcmp(fault.text, rows[i].text) == 0);
+        CHECK_EQUAL(fault.offset, rows[i].offset);
     }
 }

@@ -16,8 +16,8 @@
  *     struct wing_codec_reader *c = wing_codec_reader_create(WING_CODEC_AUTO, pull, &file);
  *     struct wing_rdb_reader *r = wing_rdb_reader_open_source(wing_codec_reader_read, c, NULL);
  *
- * Memory is bounded, whatever the input: an encoder holds under 1 MiB (LZ4 level >= 3: under 2), a
- * decoder under 9 MiB with the largest blocks LZ4 knows, 64 KiB for gzip. A bomb is no danger:
+ * Memory is bounded, whatever the input: an encoder holds under 1 MiB, a decoder as much for what an
+ * encoder here made, and under 9 MiB for the largest blocks that LZ4 knows. A bomb is no danger:
  * decoders write into the caller's buffer and stop when it is full.
  *
  * Functions here, where they say nothing else: Threads: object. Fork: child (they may allocate).
