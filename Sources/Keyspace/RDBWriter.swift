@@ -8,6 +8,9 @@ import Wing
 /// Writes RDB to a descriptor or into memory. Errors stick; `finish` gives the first one.
 @safe
 public struct RDBWriter: ~Copyable {
+    /// The version written, which every Redis from 5.0 on reads.
+    public static let version = Int(WING_RDB_VERSION)
+
     private let writer: OpaquePointer?
     /// It compresses strings where that pays.
     let compresses: Bool

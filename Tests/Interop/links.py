@@ -64,6 +64,7 @@ class Tap:
 
     def __init__(self, node):
         self.start = offset(node)
+        self.told = 0
         self.client = Client(node.port)
         self.data = bytearray()
         self.client.call("REPLCONF", "capa", "psync2")
@@ -89,23 +90,34 @@ class Tap:
 
     def commands(self, end):
         """The same as lists of words."""
-        data, at, found = self.until(end), 0, []
-        while at < len(data):
-            line = data.index(b"\r\n", at)
-            count, at, words = int(data[at + 1:line]), line + 2, []
-            for _ in range(count):
-                line = data.index(b"\r\n", at)
-                size = int(data[at + 1:line])
-                words.append(data[line + 2:line + 2 + size])
-                at = line + 2 + size + 2
-            found.append(words)
-        return found
+        return commands_in(self.until(end))
+
+    def more(self, end):
+        """Those that came since it was last asked for more."""
+        fresh = self.until(end)[self.told:]
+        self.told += len(fresh)
+        return commands_in(fresh)
 
     def acknowledge(self, position):
         self.client.send(encode("REPLCONF", "ACK", position))
 
     def close(self):
         self.client.close()
+
+
+def commands_in(data):
+    """A piece of a stream as lists of words."""
+    at, found = 0, []
+    while at < len(data):
+        line = data.index(b"\r\n", at)
+        count, at, words = int(data[at + 1:line]), line + 2, []
+        for _ in range(count):
+            line = data.index(b"\r\n", at)
+            size = int(data[at + 1:line])
+            words.append(data[line + 2:line + 2 + size])
+            at = line + 2 + size + 2
+        found.append(words)
+    return found
 
 
 def ask(server, identity, position, *more):

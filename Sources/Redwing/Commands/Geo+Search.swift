@@ -344,6 +344,6 @@ extension Geo {
         }
         SortedSets.storeResult(
             client, result, isSearch ? "geosearchstore" : "georadiusstore", at: target,
-            dirty: finds.count)
+            dirty: finds.count, asValue: isSearch)
     }
 }

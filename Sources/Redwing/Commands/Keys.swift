@@ -209,6 +209,7 @@ enum Keys {
         guard let source = c.database.find(c[1]) else { return c.reply.integer(0) }
         c.database.copy(source, to: c[2], in: target)
         c.server.changed(c[2], in: target, by: c, .generic, "copy_to", dirty: 1)
+        c.propagateStored(c[2], in: target)
         c.reply.integer(1)
     }
 
@@ -227,11 +228,14 @@ enum Keys {
 
     // MARK: FLUSHDB, FLUSHALL
 
-    /// ASYNC, SYNC or nothing; nil after a syntax error.
+    /// ASYNC, SYNC or nothing; nil after a syntax error. SYNC came with 6.2: replicas don't get it.
     private static func isLazy(_ c: Client) -> Bool? {
         if c.count == 1 { return c.server.config.lazyfreeLazyUserFlush }
         if c.count == 2, c.word(1, is: "async") { return true }
-        if c.count == 2, c.word(1, is: "sync") { return false }
+        if c.count == 2, c.word(1, is: "sync") {
+            c.propagateInstead([c[0]])
+            return false
+        }
         c.syntaxError()
         return nil
     }

@@ -20,7 +20,21 @@ extension Lists {
     static func move(_ c: Client) {
         guard let from = end(c, 3), let to = end(c, 4) else { return }
         guard let list = write(c, { c.reply.null() }) else { return }
-        _ = move(c, list, from, to)
+        moveByEnds(c, list, from, to)
+    }
+
+    /// LMOVE came with 6.2: replicas get RPOPLPUSH, or a push and a pop. In this order, for a list
+    /// that is moved round in itself must not be gone in between.
+    private static func moveByEnds(_ c: Client, _ list: ListValue, _ from: End, _ to: End) {
+        if from == .last, to == .first {
+            if move(c, list, from, to) { c.propagateInstead([Bytes("RPOPLPUSH"), c[1], c[2]]) }
+            return
+        }
+        guard let place = from == .first ? list.first : list.last else { return }
+        let element = list[place].array
+        guard move(c, list, from, to) else { return }
+        Bytes.with(element) { c.propagateInstead([Bytes(to.pushName), c[2], $0]) }
+        c.propagateAlso([Bytes(from.popName), c[1]])
     }
 
     static func popPush(_ c: Client) {
@@ -83,9 +97,7 @@ extension Lists {
             return
         }
         guard let list = sourceOrWait(c, timeout) else { return }
-        if move(c, list, from, to) {
-            c.propagateInstead([Bytes("LMOVE"), c[1], c[2], Bytes(from.word), Bytes(to.word)])
-        }
+        moveByEnds(c, list, from, to)
     }
 
     static func blockingPopPush(_ c: Client) {

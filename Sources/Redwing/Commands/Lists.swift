@@ -102,7 +102,7 @@ enum Lists {
         var pushEvent: StaticString { self == .first ? "lpush" : "rpush" }
         var popEvent: StaticString { self == .first ? "lpop" : "rpop" }
         var popName: StaticString { self == .first ? "LPOP" : "RPOP" }
-        var word: StaticString { self == .first ? "LEFT" : "RIGHT" }
+        var pushName: StaticString { self == .first ? "LPUSH" : "RPUSH" }
     }
 
     /// The list for a reading command; nil when it is missing (`missing` replies then) or not a list.
@@ -202,6 +202,11 @@ enum Lists {
         if n == 0 { return c.reply.raw("*0\r\n") }
         popMany(c, list, end, n)
         popped(c, c[1], list, end, n)
+        // A count came with 6.2.
+        let range = end == .first ? ("\(n)", "-1") : ("0", "\(-n - 1)")
+        Bytes.with(range.0) { first in
+            Bytes.with(range.1) { c.propagateInstead([Bytes("LTRIM"), c[1], first, $0]) }
+        }
     }
 
     private static func popMany(_ c: Client, _ list: ListValue, _ end: End, _ n: Int) {

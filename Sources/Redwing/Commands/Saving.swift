@@ -180,15 +180,15 @@ enum Saving {
                 built = try ValueRDB.read(reader, database.heap, database.limits)
             }
             try reader.next()
-            if replace { server.remove(key, in: database) }
+            let replaced = replace && server.remove(key, in: database)
             if ttl > 0, !absolute {
                 let (sum, overflow) = ttl.addingReportingOverflow(server.now)
                 ttl = overflow ? Int64.max : sum
             }
             if ttl > 0, ttl < server.now, !server.isReplica, !server.loading {
                 if let built { Values.free(built.0, built.1, database.heap) }
-                if replace {
-                    server.dirty += 1
+                if replaced {
+                    c.changed(key, .generic, "del")
                     c.propagateInstead([Bytes("DEL"), key])
                 }
                 return c.reply.ok()
@@ -201,7 +201,11 @@ enum Saving {
             }
             setAccess(c, key, idle: idle, frequency: frequency)
             c.changed(key, .generic, "restore")
-            if expiry != nil, !absolute { propagateAbsolute(c, ttl) }
+            if isNewer(c[3].dropFirst(size)) {
+                c.propagateStored(key)
+            } else if expiry != nil, !absolute {
+                propagateAbsolute(c, ttl)
+            }
             c.reply.ok()
         } catch {
             c.reply.error("ERR Bad data format")
@@ -218,12 +222,17 @@ enum Saving {
         }
     }
 
+    /// The payload's `footer` names a version that Redis 6.0 doesn't read.
+    private static func isNewer(_ footer: Bytes) -> Bool {
+        Int(footer[0]) | Int(footer[1]) << 8 > RDBWriter.version
+    }
+
     /// A relative time to live would lengthen the key's life on a late replica.
     private static func propagateAbsolute(_ c: Client, _ expiry: Int64) {
         Bytes.with(String(expiry)) { digits in
-            var words = [Bytes("RESTORE"), c[1], digits, c[3], Bytes("ABSTTL")]
-            for i in 4..<c.count { words.append(c[i]) }
-            c.propagateInstead(words)
+            let options = (4..<c.count).map { c[$0] }
+            c.propagateInstead(
+                [Bytes("RESTORE"), c[1], digits, c[3]] + options + [Bytes("ABSTTL")])
         }
     }
 }

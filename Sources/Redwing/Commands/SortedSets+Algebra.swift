@@ -117,7 +117,7 @@ extension SortedSets {
             }
         }
         let result = combined(client, operands, how, aggregate)
-        if let event { return storeResult(client, result, event) }
+        if let event { return storeResult(client, result, event, asValue: how == .difference) }
         answer(client, result, withScores)
     }
 
@@ -236,17 +236,20 @@ extension SortedSets {
     }
 
     /// Puts `result` at `target` (the first argument) in place of what is there and replies its size;
-    /// an empty one (or nil) leaves no key. `result` is disposed of.
+    /// an empty one (or nil) leaves no key. `result` is disposed of. `asValue`: replicas get what was
+    /// stored, not the command, which 6.0 doesn't know.
     static func storeResult(
         _ client: Client, _ result: SortedSet?, _ event: StaticString, at target: Bytes? = nil,
-        dirty: Int = 1
+        dirty: Int = 1, asValue: Bool = false
     ) {
         let key = target ?? client[1]
         let present = client.lookupWrite(key) != nil
         guard var result, result.count > 0 else {
             result?.free()
             client.reply.integer(0)
-            if present { client.replaceWithNothing(key) }
+            guard present else { return }
+            client.replaceWithNothing(key)
+            if asValue { client.propagateStored(key) }
             return
         }
         result.packIfSmall(client.database.limits)
@@ -254,5 +257,6 @@ extension SortedSets {
         client.database.insert(key, result.kind, container: result.container)
         client.reply.integer(result.count)
         client.changed(key, .sortedSet, event, dirty: dirty)
+        if asValue { client.propagateStored(key) }
     }
 }

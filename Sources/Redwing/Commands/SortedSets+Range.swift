@@ -137,14 +137,15 @@ extension SortedSets {
                 client, options.kind, source + (swapped ? 2 : 1), source + (swapped ? 1 : 2))
         else { return }
         guard let entry = client.lookupRead(client[source]) else {
-            if form.stores { return storeResult(client, nil, "zrangestore") }
+            if form.stores { return storeResult(client, nil, "zrangestore", asValue: true) }
             return client.reply.array(0)
         }
         guard client.check(entry, is: .sortedSet) else { return }
         let set = SortedSet(entry, in: client.database)
         let ranks = cut(bounds.ranks(in: set, reversed: options.reversed), options)
         if form.stores {
-            storeResult(client, set.copy(of: ranks, in: client.database), "zrangestore")
+            storeResult(
+                client, set.copy(of: ranks, in: client.database), "zrangestore", asValue: true)
         } else {
             show(client, set, ranks, options)
         }

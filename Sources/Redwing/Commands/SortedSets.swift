@@ -120,7 +120,9 @@ enum SortedSets {
         if let error = options.error(pairs: words / 2) { return client.reply.error(error) }
         if words == 2 {
             guard let score = score(client, first) else { return }
-            store(client, options, pairs: 1) { _ in (score, client[first + 1]) }
+            if store(client, options, pairs: 1, { _ in (score, client[first + 1]) }) > 0 {
+                propagateScores(client, options, from: first)
+            }
             return
         }
         // All scores are read before any is stored: a bad one leaves the key as it was.
@@ -130,7 +132,23 @@ enum SortedSets {
             guard let score = score(client, index) else { return }
             scores.append(score)
         }
-        store(client, options, pairs: scores.count) { (scores[$0], client[first + $0 * 2 + 1]) }
+        let changes = store(client, options, pairs: scores.count) {
+            (scores[$0], client[first + $0 * 2 + 1])
+        }
+        if changes > 0 { propagateScores(client, options, from: first) }
+    }
+
+    /// GT and LT came with 6.2: replicas get the scores that the members have now.
+    private static func propagateScores(_ client: Client, _ options: AddOptions, from first: Int) {
+        guard options.onlyGreater || options.onlyLess, let entry = client.database.find(client[1])
+        else { return }
+        let set = SortedSet(entry, in: client.database)
+        var words = ["ZADD".array, client[1].array]
+        for index in stride(from: first, to: client.count, by: 2) {
+            guard let score = set.score(of: client[index + 1]) else { continue }
+            words += [FloatText.string(score).array, client[index + 1].array]
+        }
+        client.server.propagation.instead(words: words)
     }
 
     private static func score(_ client: Client, _ index: Int) -> Double? {

@@ -155,7 +155,7 @@ extension Streams {
             c.server.notify(c[1], in: c.database, .stream, "xtrim")
         }
         if case .given = wanted, idAt == 2 { return }
-        if !isPropagated(c) { return }
+        if !c.isPropagated { return }
         var words = ["XADD".array, c[1].array] + options.words(stream.length)
         words.append(id.array)
         for i in (idAt + 1)..<c.count { words.append(c[i].array) }

@@ -141,6 +141,8 @@ extension Streams {
         group.addConsumer(c[4], seen: c.server.now, in: c.database.heap)
         c.reply.integer(1)
         changedGroup(c, c[2], "xgroup-createconsumer")
+        c.propagateNothing()
+        propagateConsumer(c, c[2], c[3], c[4])
     }
 
     static func acknowledge(_ c: Client) {

@@ -270,8 +270,13 @@ extension Streams {
             reply(c, walk(stream, after: after), count: request.count)
             return true
         }
+        let isNew = group.consumer(c[request.group + 1]) == nil
         let consumer = self.consumer(c, group, c[request.group + 1])
         c.server.dirty += 1
+        // XCLAIM makes the consumer of what it brings; one to whom nothing is owed has none.
+        if isNew, isHistory || request.noAck {
+            propagateConsumer(c, c[source.key], c[request.group], consumer.name)
+        }
         if isHistory {
             replyHistory(c, stream, consumer, after, request.count)
         } else {
@@ -358,7 +363,7 @@ extension Streams {
         _ c: Client, _ key: Bytes, _ group: StreamGroup, _ name: Bytes, _ id: StreamID,
         _ entry: StreamPending
     ) {
-        if !isPropagated(c) { return }
+        if !c.isPropagated { return }
         c.server.propagation.also(
             words: [
                 "XCLAIM".array, key.array, name.array, entry.consumer.name.array, "0".array,
@@ -366,6 +371,14 @@ extension Streams {
                 "\(entry.deliveries)".array, "FORCE".array, "JUSTID".array, "LASTID".array,
                 group.lastID.array,
             ], c.database)
+    }
+
+    /// That there is a consumer: by a look at its history, which is empty. XGROUP CREATECONSUMER
+    /// says the same from 6.2 on only.
+    static func propagateConsumer(_ c: Client, _ key: Bytes, _ group: Bytes, _ name: Bytes) {
+        c.propagateAlso([
+            Bytes("XREADGROUP"), Bytes("GROUP"), group, name, Bytes("STREAMS"), key, Bytes("0"),
+        ])
     }
 
     /// How far the group has read.

@@ -129,10 +129,6 @@ enum Streams {
     }
 
     /// Somebody takes what changes: without a replica or an AOF no words need be made.
-    static func isPropagated(_ c: Client) -> Bool {
-        !c.server.activeSinks(replicas: true, aof: true).isEmpty
-    }
-
     static func noGroup(_ c: Client, _ key: Bytes, _ group: Bytes) {
         c.reply.error("NOGROUP No such key '\(key.string)' or consumer group '\(group.string)'")
     }

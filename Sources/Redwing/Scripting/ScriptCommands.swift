@@ -80,6 +80,8 @@ enum Scripts {
         }
         c.server.scripting.flush()
         c.server.dirty += 1
+        // The option came with 6.2.
+        c.propagateInstead([Bytes("SCRIPT"), Bytes("FLUSH")])
         c.reply.ok()
     }
 
