@@ -71,8 +71,8 @@ profile: deps toolchain ## optimised, with frame pointers and symbols, in .build
 asan: deps toolchain ## the unit tests under AddressSanitizer, in .build-asan
 	swift test -j $(JOBS) --scratch-path .build-asan --sanitize=address
 
-demo-sentinel: deps build ## three sentinels watch a master with two replicas; the master is killed
-	@python3 scripts/demo_sentinel.py --server $(SERVER)
+demo-sentinel: deps build ## three sentinels, a master and two replicas (MIXED=1: one stock Redis); the master dies
+	@python3 scripts/demo_sentinel.py --server $(SERVER) $(if $(MIXED),--mixed)
 
 docs: build ## docs/commands.md, drawn from the built server's table of commands
 	python3 scripts/command_docs.py .build/release/redwing-server >docs/commands.md.new

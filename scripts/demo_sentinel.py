@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""`make demo-sentinel`: three stock sentinels watch a master with two replicas; the master is killed.
+"""`make demo-sentinel`: three stock sentinels watch a master with two replicas; the master is killed in
+the middle of a load.
 
 Shows who is promoted, how long writes were impossible, that every write confirmed by WAIT is there,
 and how the old master comes back as a replica. Free ports, temporary directories, nothing left.
@@ -13,6 +14,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+from lab.load import ConfirmedWrites  # noqa: E402
 from lab.resp import Client, ReplyError  # noqa: E402
 from lab.servers import REDIS, REDWING, Farm, NotReady, eventually  # noqa: E402
 from lab.sync import digest, replicate, wait_link_up, wait_offsets_equal, wait_online  # noqa: E402
@@ -46,18 +48,18 @@ def demo(farm, binaries):
     eventually(lambda: all(knows_all(one) for one in sentinels), 30)
     say(f"sentinels {', '.join(str(one.port) for one in sentinels)} know each other and the replicas")
 
-    confirmed = write_confirmed(master, 200)
-    say(f"{len(confirmed)} writes, each confirmed by both replicas with WAIT")
-    say(f"killing the master {master.port}")
+    load = ConfirmedWrites(master, replicas=2)
+    load.reach(200)
+    say(f"killing the master {master.port} under a load of writes")
     master.kill()
     began = time.monotonic()
+    say(f"{load.ended()} writes were confirmed by both replicas with WAIT")
     port = eventually(lambda: promoted(sentinels[0], master.port), 60)
     new = next(one for one in replicas if one.port == port)
     eventually(lambda: new.call("SET", "after", "failover") == b"OK", 30)
     say(f"{new.port} is promoted and takes writes after {time.monotonic() - began:.1f} s")
 
-    with new.client() as client:
-        lost = [key for key in confirmed if client.call("GET", key) != b"confirmed"]
+    lost = load.missing(new)
     say(f"confirmed writes that are missing: {len(lost)}")
     other = next(one for one in replicas if one is not new)
     eventually(lambda: other.info("replication").get("master_port") == str(new.port), 60)
@@ -72,18 +74,6 @@ def demo(farm, binaries):
     say(f"{master.port} is back as a replica of {new.port}; digests {'equal' if same else 'DIFFER'}")
     if lost or not same:
         raise AssertionError(f"{len(lost)} confirmed writes lost, digests equal: {same}")
-
-
-def write_confirmed(master, count):
-    """Keys whose writes two replicas have acknowledged."""
-    confirmed = []
-    with master.client() as client:
-        for number in range(count):
-            key = f"confirmed:{number}"
-            client.call("SET", key, "confirmed")
-            if client.call("WAIT", 2, 2000) >= 2:
-                confirmed.append(key)
-    return confirmed
 
 
 def knows_all(sentinel):
