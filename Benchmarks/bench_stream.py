@@ -21,7 +21,7 @@ WARM_UP = 200_000
 
 def run(report, gen, arguments):
     parts = {"cost": cost, "catch-up": catch_up, "partial": partial, "latency": latency,
-             "resync loop": resync_loop}
+             "stuck": stuck, "resync loop": resync_loop}
     for name, part in parts.items():
         if arguments.only in name:
             both = {kind: part(kind, gen, arguments.scale) for kind in KINDS}
@@ -151,6 +151,29 @@ def latency(kind, gen, scale):
                 _, p50, p99, worst = map(int, pinger.communicate("")[0].split())
             result[f"p99 {when}"] = (p99, "us", None)
             result[f"worst {when}"] = (worst, "us", 0.2 if when != "idle" else None)
+    return result
+
+
+def stuck(kind, gen, scale):
+    """A client's GETs beside writes at full speed: undisturbed, then while a replica stands still and
+    what it lacks gathers to the limit. Issue 3 asks for a p99 within twice the undisturbed one."""
+    seconds = max(3, 10 * min(1, scale))
+    result = {}
+    with Farm() as farm:
+        master, (replica,) = group(farm, kind, 1)
+        touch(gen, 1024)
+        for when in ("undisturbed", "beside a stuck replica"):
+            if when != "undisturbed":
+                replica.pause()
+            with subprocess.Popen([gen, "latency", str(master.port)], stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, text=True) as pinger:
+                subprocess.run([gen, "hammer", str(master.port), str(seconds), "500"],
+                               stdout=subprocess.DEVNULL, check=True)
+                _, _, p99, worst = map(int, pinger.communicate("")[0].split())
+            result[f"p99 {when}"] = (p99, "us", None)
+            result[f"worst {when}"] = (worst, "us", None)
+        result["p99 stuck / undisturbed"] = (
+            result["p99 beside a stuck replica"][0] / max(1, result["p99 undisturbed"][0]), "times", None)
     return result
 
 

@@ -9,7 +9,7 @@
 public struct PaceInput: Equatable, Sendable {
     /// Bytes of the stream it has still to get.
     public var pending: Int64
-    /// Bytes of the stream that it took in the last second.
+    /// Bytes of the stream that it took in the last second, or in this one if they are more.
     public var rate: Int64
     /// It is in its full sync, and that gets on: its bytes flow, or it loads and gives signs of life.
     public var isSyncing: Bool
@@ -30,9 +30,10 @@ public struct Pacing: Equatable, Sendable {
     public init(limit: Int64) { self.limit = limit }
 
     /// A replica is worth waiting for while it syncs, or while it takes a good part of what is
-    /// written: one behind a slow line would bring all writers down to its own speed.
+    /// written: one behind a slow line would bring all writers down to its own speed, and one that
+    /// takes nothing isn't waited for when nobody writes either.
     public func isWorthWaiting(_ replica: PaceInput, production: Int64) -> Bool {
-        replica.isSyncing || replica.rate >= production / 4
+        replica.isSyncing || (replica.rate > 0 && replica.rate >= production / 4)
     }
 
     /// How long the writers wait in this turn, in ms: from half of the limit on, growing to the
@@ -48,7 +49,8 @@ public struct Pacing: Equatable, Sendable {
         return longest
     }
 
-    /// Whether the replica's time is over: above the limit and not worth waiting for, or far above.
+    /// Whether the replica's time is over: above the limit and not worth waiting for, or above it
+    /// twice. Between the two the writers wait the most that they may for one that gets on.
     public func isOver(_ replica: PaceInput, production: Int64) -> Bool {
         guard limit > 0, replica.pending > limit else { return false }
         return replica.pending > 2 * limit || !isWorthWaiting(replica, production: production)

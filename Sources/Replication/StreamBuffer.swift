@@ -181,7 +181,7 @@ public final class StreamBuffer {
     /// repl_backlog_histlen: bytes held.
     public var historyLength: Int64 { isActive ? end - start : 0 }
 
-    /// Memory in bytes: mem_replication_backlog and the replicas' share, held once.
+    /// Memory in bytes: the backlog's and the replicas' share, held once.
     public var memory: Int { (blocks + spare.count) * Self.blockSize }
 
     /// Makes the backlog, empty: the history begins here.

@@ -8,9 +8,12 @@ import time
 import pytest
 
 from lab.proxy import Proxy
+from lab.resp import encode
 from lab.servers import eventually
 from lab.sync import assert_same, offset, replicate, sync_counts, wait_link_up, wait_online
 from links import DISK, Tap, refused, wait_partial
+from pair import arguments_of
+from pair import arguments_of
 
 
 def pair(farm, kinds=("redwing", "redwing"), options=DISK):
@@ -59,6 +62,40 @@ def test_wait_says_after_its_time_how_many_there_are(farm):
         assert "not allowed from script" in refused(
             client.call, "EVAL", "return redis.call('wait', 1, 1)", "0")
     assert replica.call("GET", "a") == b"1"
+
+
+WRITES = {
+    "nothing": ([], 1),
+    "a read": (["GET a"], 1),
+    "a write that changed nothing": (["DEL none"], 1),
+    "a script that only read": (["EVAL \"return redis.call('get', 'a')\" 0"], 1),
+    "a write": (["SET a 1"], 0),
+    "a transaction": (["MULTI", "SET a 1", "GET a", "EXEC"], 0),
+    "a script": (["EVAL \"return redis.call('set', 'a', '1')\" 0"], 0),
+    "a script in a transaction": (["MULTI", "EVAL \"redis.call('set', 'a', '1')\" 0", "EXEC"], 0),
+    "a command with another form for replicas": (["SADD s 1 2 3", "SPOP s"], 0),
+    "a wait that was served": (["BLPOP list 5"], 0),
+}
+
+
+@pytest.mark.parametrize("commands, acknowledged", WRITES.values(), ids=WRITES.keys())
+def test_wait_is_for_what_this_client_wrote(farm, commands, acknowledged):
+    """Not for others' writes: whoever wrote nothing has nothing to wait for."""
+    master = farm.redwing(DISK)
+    deaf(farm, master)
+    with master.client() as other, master.client() as client:
+        other.call("SET", "a", "0")
+        for command in commands:
+            client.send(encode(*arguments_of(command)))
+            if command.startswith("BLPOP"):
+                eventually(lambda: master.info("clients")["blocked_clients"] == "1", 5)
+                other.call("RPUSH", "list", "x")
+            client.read()
+        # Nobody acknowledges any more: one answers at once, or never. 10 s are longer than a test's
+        # patience would be if the answer had to wait for its time.
+        began = time.monotonic()
+        assert client.call("WAIT", "1", "10000" if acknowledged else "100") == acknowledged
+        assert not acknowledged or time.monotonic() - began < 8
 
 
 def test_many_in_wait_are_served_by_one_acknowledgement(farm):

@@ -73,8 +73,8 @@ class Bystander:
         self.going = False
         self.thread.join(10)
 
-    def p99(self):
-        return sorted(self.waits)[int(len(self.waits) * 0.99)]
+    def worst(self):
+        return max(self.waits)
 
 
 def used(server):
@@ -161,9 +161,10 @@ def test_a_reader_that_lags_costs_no_more_than_its_limit(farm, how):
         eventually(dropped, 60, interval=0.05)
         flood.until((flood.written * len(VALUE) >> 20) + 10)
         assert used(master) < base + (8 << 20)
-    # Twice the limit, and what comes between two looks of ours.
-    assert highest < base + 2 * (24 << 20) + (16 << 20), highest - base
-    assert bystander.p99() < 0.5
+    # Beside the limit: the backlog, replies, and what comes between two looks of ours.
+    assert highest < base + (24 << 20) + (16 << 20), highest - base
+    # Nobody stands still for a replica's sake; how long waits are is for bench_stream.py to say.
+    assert bystander.worst() < 5
     if how == "process":
         far.resume()
     proxy.throttle(None)

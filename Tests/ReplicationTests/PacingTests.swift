@@ -7,6 +7,7 @@ import Testing
     struct Row: Sendable, CustomTestStringConvertible {
         var testDescription: String
         var replica: PaceInput
+        var production: Int64 = 100
         var pause: Int64
         var isOver = false
     }
@@ -28,12 +29,21 @@ import Testing
         Row(
             testDescription: "and goes at the limit", replica: replica(1001, rate: 24), pause: 0,
             isOver: true),
+        Row(
+            testDescription: "one that takes nothing isn't waited for by a lone write",
+            replica: replica(900), production: 0, pause: 0),
+        Row(
+            testDescription: "nor kept above the limit when nobody writes",
+            replica: replica(1001), production: 0, pause: 0, isOver: true),
+        Row(
+            testDescription: "one that takes a little is, if little is written",
+            replica: replica(900, rate: 1), production: 3, pause: 40),
     ]
 
     @Test(arguments: table) func paces(row: Row) {
         let pacing = Pacing(limit: 1000)
-        #expect(pacing.pause([row.replica], production: 100) == row.pause)
-        #expect(pacing.isOver(row.replica, production: 100) == row.isOver)
+        #expect(pacing.pause([row.replica], production: row.production) == row.pause)
+        #expect(pacing.isOver(row.replica, production: row.production) == row.isOver)
     }
 
     @Test func withoutALimitNobodyWaits() {

@@ -98,6 +98,8 @@ public final class Client: EventHandler {
     var watchedKeys: [WatchedKey] = []
     /// What the client waits for.
     var wait: Wait?
+    /// The stream's end behind the client's last write: what its WAIT asks for.
+    var writtenTo: Int64 = 0
     /// What other rooms keep of this client (replica session, subscriptions, tracking, ACL user).
     public var attachments = ClientAttachments()
 

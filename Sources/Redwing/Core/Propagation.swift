@@ -6,6 +6,7 @@
 import Keyspace
 import Memory
 import RESP
+import Replication
 
 /// What the command at hand has said of its propagation.
 public struct Propagation {
@@ -55,7 +56,10 @@ extension Server {
         if !propagation.isSpecial, client.flags.isDisjoint(with: [.master, .script]), !loading {
             if command.flags.contains(.frame) || !changed { return }
             if let file = rooms.appendOnlyFile, file.takesCommands { passOn(client, to: file) }
-            if let room = rooms.replicationRoom, room.takesCommands { passOn(client, to: room) }
+            if let room = rooms.replicationRoom, room.takesCommands {
+                passOn(client, to: room)
+                client.writtenTo = room.stream.end
+            }
             return
         }
         let said = propagation
@@ -88,6 +92,10 @@ extension Server {
                 Self.withViews(words) { sink.append(words: $0, db: db) }
             }
             if count > 1 { sink.endGroup() }
+        }
+        // A script's commands went out under a client of its own.
+        if changed || said.forced || !said.extra.isEmpty, let room = rooms.replicationRoom {
+            client.writtenTo = room.stream.end
         }
     }
 

@@ -182,8 +182,16 @@ extension Server {
 
     /// Writes what there is. Watches for room when the socket takes no more.
     func writable(_ client: Client) {
-        let out = client.reply.out
         statistics.writes &+= 1
+        if client.flags.contains(.replica) { return replicaIsWritable(client) }
+        guard write(client.reply.out, to: client) else { return }
+        client.softLimitSince = 0
+        guard watchInput(client) else { return }
+        if client.flags.contains(.closeAfterReply) { free(client) }
+    }
+
+    /// Writes all of `out`; false when that has to wait for room, or the client was freed.
+    func write(_ out: ByteBuffer, to client: Client) -> Bool {
         while !out.isEmpty {
             let result = client.transport?.write(out.bytes) ?? SystemCalls.send(client.fd, out.bytes)
             switch result {
@@ -194,25 +202,21 @@ extension Server {
                 if !client.flags.contains(.master) { client.lastInteraction = now / 1000 }
             case .wouldBlock, .end:
                 loop.setInterest(client.fd, [.read, .write])
-                return
+                return false
             case .failed(let code):
                 let reason = SystemError(call: "write", code: code).reason
                 Log.verbose("Error writing to client: \(reason)")
                 free(client)
-                return
+                return false
             }
         }
-        client.softLimitSince = 0
         out.removeAll(keeping: 64 << 10)
         if let transport = client.transport, case .failed(let code) = transport.flush() {
             Log.verbose("Error writing to client: \(SystemError(call: "write", code: code).reason)")
             free(client)
-            return
+            return false
         }
-        if client.flags.contains(.replica), !feedReplica(client) { return }
-        if client.isClosed { return }
-        guard watchInput(client) else { return }
-        if client.flags.contains(.closeAfterReply) { free(client) }
+        return true
     }
 
     /// Applies `client-output-buffer-limit` to what waits in the client's reply; a client over it is
@@ -227,9 +231,8 @@ extension Server {
     func enforceOutputLimit(_ client: Client, _ used: Int) {
         if client.fd < 0 || client.flags.contains(.closeSoon) { return }
         let limit =
-            client.flags.contains(.replica)
-            ? config.replicaOutputBufferLimit
-            : client.flags.contains(.pubsub) ? config.pubsubOutputBufferLimit : config.normalOutputBufferLimit
+            client.flags.contains(.pubsub)
+            ? config.pubsubOutputBufferLimit : config.normalOutputBufferLimit
         var over = limit.hard > 0 && used >= limit.hard
         if !over, limit.soft > 0, used >= limit.soft {
             if client.softLimitSince == 0 {

@@ -57,17 +57,19 @@ extension Client {
         let now = server.now / 1000
         let queued = transaction.map { $0.steps.count } ?? -1
         let out = reply.out
+        let stream = server.replication?.held(for: self) ?? (blocks: 0, bytes: 0)
         // A request that came whole lies in the buffer that all clients share.
         let input = query.isEmpty && server.current === self ? server.sharedInput : query
         let words = server.current === self ? arguments.all.reduce(0) { $0 + $1.count } : 0
-        let memory = Self.objectBytes + query.capacity + out.capacity + words
+        let omem = out.capacity + stream.bytes
+        let memory = Self.objectBytes + query.capacity + omem + words
         return "id=\(id) addr=\(peerName) laddr=\(localName) fd=\(fd)"
             + " name=\(String(decoding: name, as: UTF8.self))"
             + " age=\(now - createdAt) idle=\(max(0, now - lastInteraction)) flags=\(letters)"
             + " db=\(database.index) sub=\(attachments.channels.count)"
             + " psub=\(attachments.patterns.count) multi=\(queued)"
             + " qbuf=\(input.count) qbuf-free=\(input.room) argv-mem=\(words) obl=\(out.count)"
-            + " oll=0 omem=\(out.capacity) tot-mem=\(memory) events=\(eventLetters)"
+            + " oll=\(stream.blocks) omem=\(omem) tot-mem=\(memory) events=\(eventLetters)"
             + " cmd=\(command?.name ?? "NULL") user=\(userName ?? "(superuser)")"
             + " redir=\(attachments.tracking.map { Int64(clamping: $0.redirection) } ?? -1)"
     }

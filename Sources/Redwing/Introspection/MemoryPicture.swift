@@ -70,7 +70,8 @@ extension Server {
         picture.allocator.allocated += small
         picture.allocator.active += max(small, pages - heap.usedLarge)
         picture.allocator.resident += max(small, pages - heap.usedLarge)
-        picture.backlog = replicationBacklogBytes
+        picture.replicaClients = replicaBufferBytes
+        picture.backlog = streamBytes - picture.replicaClients
         picture.aofBuffer = aofBufferBytes
         (picture.scripts, picture.interpreter) = scriptMemory
         for client in clients.values {
@@ -117,9 +118,9 @@ extension Server {
         info.field("rss_overhead_bytes", memory.resident - memory.allocator.resident)
         info.field("mem_fragmentation_ratio", decimal(memory.fragmentation, 2))
         info.field("mem_fragmentation_bytes", memory.fragmentationBytes)
-        info.field("mem_not_counted_for_evict", memory.aofBuffer + replicaBufferBytes)
+        info.field("mem_not_counted_for_evict", uncountedMemory)
         info.field("mem_replication_backlog", memory.backlog)
-        info.field("mem_total_replication_buffers", memory.backlog + replicaBufferBytes)
+        info.field("mem_total_replication_buffers", streamBytes)
         info.field("mem_clients_slaves", memory.replicaClients)
         info.field("mem_clients_normal", memory.normalClients)
         info.field("mem_aof_buffer", memory.aofBuffer)

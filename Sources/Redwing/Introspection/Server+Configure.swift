@@ -83,6 +83,7 @@ extension Server {
         default: break
         }
         if let reason = rooms.observation.changeHandlers[directive.name]?() { return reason }
+        replication?.refreshSettings()
         refreshGate()
         return nil
     }

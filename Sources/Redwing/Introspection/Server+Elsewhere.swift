@@ -13,9 +13,12 @@ extension Server {
     /// The lines of INFO replication.
     func replicationInfo() -> String { replication?.info() ?? "role:master\r\nconnected_slaves:0\r\n" }
     /// What is held of the stream, once for the backlog and all replicas.
-    var replicationBacklogBytes: Int { replication?.stream.memory ?? 0 }
-    /// What is held for replicas beyond the backlog.
-    var replicaBufferBytes: Int { max(0, replicationBacklogBytes - config.replBacklogSize) }
+    var streamBytes: Int { replication?.stream.memory ?? 0 }
+    /// What of it is held for replicas, beyond the backlog.
+    var replicaBufferBytes: Int {
+        guard let room = replication, !room.replicas.isEmpty else { return 0 }
+        return max(0, room.stream.memory - room.stream.backlogSize)
+    }
 
     /// DEBUG CHANGE-REPL-ID: as if this master's history were another one.
     func changeReplicationID() { replication?.history.begin(ReplicationRoom.freshID()) }
@@ -24,7 +27,7 @@ extension Server {
     /// DEBUG LOADAOF; the reason when it can't be.
     func reloadAOF() -> String? { loadAOF() }
 
-    var aofBufferBytes: Int { aofInfo.bufferLength + aofInfo.rewriteBufferLength }
+    var aofBufferBytes: Int { rooms.appendOnlyFile?.memory ?? 0 }
 
     func aofInfo(rewriteSeconds: Int64) -> String {
         let aof = aofInfo

@@ -40,6 +40,7 @@ extension Server {
     func makeRoom() -> Bool {
         let limit = Int(clamping: config.maxmemory)
         if limit == 0 || (isReplica && config.replicaIgnoreMaxmemory) { return true }
+        if usedMemory <= limit { return true }
         // Memory that replicas and the AOF hold is not the data's: evicting would only make more of it.
         func excess() -> Int { usedMemory - uncountedMemory - limit }
         if excess() <= 0 { return true }

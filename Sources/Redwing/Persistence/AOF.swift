@@ -80,6 +80,9 @@ public final class AppendOnlyFile {
 
     var path: String { server.config.appendfilename }
 
+    /// Bytes of memory that its buffers take.
+    var memory: Int { pending.capacity + out.capacity + rewriteBuffer.capacity }
+
     /// Commands are to be appended.
     var takesCommands: Bool { state != .off && !server.loading }
 

@@ -76,8 +76,7 @@ final class FullSync {
             target, id: room.history.id, offset: offset, at: ReplicationRoom.now)
         room.perform(actions, client, peer)
         guard target != .disk else { return }
-        client.reply.out.append("$EOF:\(mark.text)\r\n")
-        room.server.wantsWrite(client)
+        room.say("$EOF:\(mark.text)\r\n", to: client, peer)
         if let size { room.perform(peer.session.snapshotEnded(size: total(size), at: ReplicationRoom.now), client, peer) }
     }
 
@@ -203,7 +202,7 @@ final class FullSync {
 
     private func spoolTick() {
         for client in members {
-            guard let peer = client.attachments.replica, !peer.isFull, client.reply.out.isEmpty
+            guard let peer = client.attachments.replica, !peer.isFull, peer.lines.isEmpty
             else { continue }
             room.server.writable(client)
         }

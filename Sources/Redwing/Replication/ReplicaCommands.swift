@@ -43,14 +43,14 @@ extension ReplicationRoom {
             let value = client[at + 1]
             if client.word(at, is: "listening-port") {
                 guard let port = client.integer(at + 1) else { return }
-                client.peerAsReplica().listeningPort = Int(clamping: port)
+                client.peerAsReplica().listeningPort = Int(Int32(truncatingIfNeeded: port))
             } else if client.word(at, is: "ip-address") {
                 guard value.count < 46 else {
                     return client.reply.error(
                         "ERR REPLCONF ip-address provided by replica instance is too long: \(value.count) bytes"
                     )
                 }
-                client.peerAsReplica().announcedIP = value.string
+                client.peerAsReplica().announcedIP = Self.printable(value)
             } else if client.word(at, is: "capa") {
                 let peer = client.peerAsReplica()
                 if value.equalsIgnoringCase("eof") { peer.session.capabilities.insert(.eof) }
@@ -74,6 +74,15 @@ extension ReplicationRoom {
         client.reply.ok()
     }
 
+    /// An address as INFO and the log may show it: a space, a comma or a line end in it would make
+    /// something else of their lines.
+    private static func printable(_ address: Bytes) -> String {
+        let shown = address.array.map { byte in
+            (0x21...0x7E).contains(byte) && byte != UInt8(ascii: ",") ? byte : UInt8(ascii: "?")
+        }
+        return String(decoding: shown, as: UTF8.self)
+    }
+
     private func acknowledged(_ client: Client, _ value: Bytes) {
         guard client.flags.contains(.replica), let peer = client.attachments.replica,
             let offset = Decimal.parse(value)
@@ -90,12 +99,10 @@ extension ReplicationRoom {
     // MARK: SYNC, PSYNC
 
     func sync(_ client: Client) {
-        if client.flags.contains(.replica) { return }
+        if !client.flags.isDisjoint(with: [.replica, .monitor]) { return }
         let isPsync = client.count >= 3
-        if isPsync, client.count == 4, client.word(3, is: "failover") {
+        if isPsync, client.count > 3, client.word(3, is: "failover") {
             guard failoverRequested(client) else { return }
-        } else if isPsync && client.count > 3 {
-            return client.syntaxError()
         }
         if failover != nil {
             return client.reply.raw("-NOMASTERLINK Can't SYNC while failing over\r\n")
@@ -137,7 +144,7 @@ extension ReplicationRoom {
             becomeReplica(client)
             server.statistics.syncPartialOk += 1
             let named = peer.session.capabilities.contains(.psync2) ? " \(history.id)" : ""
-            client.reply.out.append("+CONTINUE\(named)\r\n")
+            say("+CONTINUE\(named)\r\n", to: client, peer)
             peer.cursor = stream.attach(at: position)
             perform(peer.session.continued(at: Self.now), client, peer)
             refreshGoodReplicas()

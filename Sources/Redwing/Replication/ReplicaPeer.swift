@@ -15,9 +15,14 @@ final class ReplicaPeer {
     var announcedIP = ""
     /// Its place in the stream, once its snapshot has begun or it was continued.
     var cursor: StreamBuffer.Cursor?
+    /// What replication says to it beside snapshot and stream, and before them; its client's reply
+    /// stays empty.
+    let lines = ByteBuffer()
     /// Bytes of the stream it took in this second, and in the last whole one.
     var taken: Int64 = 0
     var rate: Int64 = 0
+    /// When it passed the soft limit, in ms; 0 while it is below.
+    var softLimitSince: Int64 = 0
     /// The stream goes to it.
     var flows = false
     /// Its socket took no more; EPOLLOUT will tell.
@@ -68,17 +73,14 @@ extension ReplicationRoom {
 
     private func perform(_ action: ReplicaSession.Action, _ client: Client, _ peer: ReplicaPeer) {
         if client.isClosed { return }
-        let out = client.reply.out
         switch action {
         case .sendFullResync(let id, let offset):
             attach(peer, at: offset)
-            out.append("+FULLRESYNC \(id) \(offset)\r\n")
-            server.wantsWrite(client)
+            say("+FULLRESYNC \(id) \(offset)\r\n", to: client, peer)
         case .placeCursor(let offset): attach(peer, at: offset)
         case .sendFile(let size):
             peer.fileOffset = 0
-            out.append("$\(size)\r\n")
-            server.wantsWrite(client)
+            say("$\(size)\r\n", to: client, peer)
         case .goOnline:
             peer.flows = true
             let sync = peer.sync
@@ -88,15 +90,18 @@ extension ReplicationRoom {
             server.refreshGate()
             server.wantsWrite(client)
         case .sendNewline:
-            out.append("\n")
-            server.wantsWrite(client)
+            say("\n", to: client, peer)
         case .closeWithError(let text):
-            out.append(text)
+            say(text, to: client, peer)
             client.flags.insert(.closeAfterReply)
-            server.wantsWrite(client)
         case .close: server.freeSoon(client)
         case .log(let line): log(line)
         }
+    }
+
+    func say(_ line: String, to client: Client, _ peer: ReplicaPeer) {
+        peer.lines.append(line)
+        server.wantsWrite(client)
     }
 
     private func attach(_ peer: ReplicaPeer, at offset: Int64) {
@@ -119,6 +124,13 @@ extension ReplicationRoom {
         if replicas.isEmpty { withoutReplicasSince = Self.now }
         refreshGoodReplicas()
         Log.warning("Connection with replica \(peer.session.name) lost.")
+    }
+
+    /// What `client`, if it is a replica, has still to get of the stream.
+    func held(for client: Client) -> (blocks: Int, bytes: Int) {
+        guard let cursor = client.attachments.replica?.cursor else { return (0, 0) }
+        let bytes = Int(stream.pending(cursor))
+        return ((bytes + StreamBuffer.blockSize - 1) / StreamBuffer.blockSize, bytes)
     }
 
     // MARK: Writing

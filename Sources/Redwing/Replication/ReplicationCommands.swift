@@ -115,7 +115,6 @@ extension ReplicationRoom {
         // They must learn the new id; being continued costs them nothing.
         dropReplicas()
         feed.forgetDB()
-        writtenTo = stream.end
         if !stream.isActive { stream.activate() }
         withoutReplicasSince = Self.now
         guardRefusal = nil
@@ -135,7 +134,7 @@ extension ReplicationRoom {
             reply.integer(link.isConnected ? stream.end : Int64(-1))
             return
         }
-        let listed = replicas.filter { $0.attachments.replica?.session.isOnline ?? false }
+        let listed = replicas.filter { $0.attachments.replica?.session.infoState == "online" }
         reply.array(3)
         reply.bulk("master")
         reply.integer(stream.end)
@@ -163,9 +162,9 @@ extension ReplicationRoom {
                 2, orError: "ERR timeout is not an integer or out of range")
         else { return }
         if timeout < 0 { return client.reply.error("ERR timeout is negative") }
-        // All that was written so far, by whomever: the client's own writes are among it, also those
-        // of its scripts. Not the GETACKs of others, which the ACKs they bring don't count.
-        let offset = min(writtenTo, stream.end)
+        // Unlike in Redis 6, where it is the end of the stream behind the client's last command of
+        // any kind: others' writes are nothing that this client waits for.
+        let offset = min(client.writtenTo, stream.end)
         let have = count(acknowledging: offset)
         if have >= wanted || !client.mayBlock {
             return client.reply.integer(have)

@@ -60,9 +60,6 @@ public final class ReplicationRoom {
     private var flushedAt: Int64 = 0
     /// The stream's end when writers last waited.
     private var pacedTo: Int64 = 0
-    /// The stream's end when a command was last appended: behind it are PINGs and GETACKs only, which
-    /// nobody waits for.
-    var writtenTo: Int64 = 0
     /// GETACK must be sent before the loop sleeps.
     var wantsAcks = false
     /// Clients in WAIT.
@@ -161,21 +158,15 @@ extension ReplicationRoom: CommandSink {
     static let flushInterval: Int64 = 128 << 10
 
     public func beginGroup() { feed.beginGroup() }
-    public func endGroup() {
-        let before = stream.end
-        feed.endGroup()
-        if stream.end != before { writtenTo = stream.end }
-    }
+    public func endGroup() { feed.endGroup() }
 
     public func append(request: Bytes, db: Int) {
         feed.append(request: request, db: db)
-        writtenTo = stream.end
         if stream.end &- flushedTo > Self.flushInterval { flush() }
     }
 
     public func append(words: [Bytes], db: Int) {
         feed.append(words: words, db: db)
-        writtenTo = stream.end
         if stream.end &- flushedTo > Self.flushInterval { flush() }
     }
 

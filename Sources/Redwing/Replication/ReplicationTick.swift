@@ -100,8 +100,7 @@ extension ReplicationRoom {
             guard let peer = client.attachments.replica, peer.flows, !peer.isFull, peer.takesNewlines
             else { continue }
             guard let cursor = peer.cursor, stream.pending(cursor) == 0 else { continue }
-            client.reply.out.append("\n")
-            server.wantsWrite(client)
+            say("\n", to: client, peer)
         }
     }
 
@@ -115,7 +114,7 @@ extension ReplicationRoom {
     private func pace(of peer: ReplicaPeer) -> PaceInput? {
         guard let cursor = peer.cursor else { return nil }
         return PaceInput(
-            pending: stream.pending(cursor), rate: peer.rate,
+            pending: stream.pending(cursor), rate: max(peer.rate, peer.taken),
             isSyncing: isGettingOn(peer.session))
     }
 
@@ -161,8 +160,8 @@ extension ReplicationRoom {
         // Most turns end here: nobody is far behind.
         guard let slowest = stream.slowest, stream.end - slowest > Self.pacedFrom else { return }
         let pacing = pacing
-        // Far above the limit in less than the second until the next look: at full speed that is much.
-        if pacing.limit > 0, stream.end - slowest > 2 * pacing.limit { dropFarBehind(pacing) }
+        // At full speed much may gather in the second until the next look.
+        if pacing.limit > 0, stream.end - slowest > pacing.limit { dropFarBehind(pacing) }
         let inputs = replicas.compactMap { $0.attachments.replica.flatMap { pace(of: $0) } }
         let pause = pacing.pause(inputs, production: production)
         guard pause > 0 else { return }
@@ -193,12 +192,12 @@ extension ReplicationRoom {
             } else if limit.soft > 0, pace.pending > soft,
                 !pacing.isWorthWaiting(pace, production: production)
             {
-                if client.softLimitSince == 0 { client.softLimitSince = server.now }
-                if server.now - client.softLimitSince > Int64(limit.softSeconds) * 1000 {
+                if peer.softLimitSince == 0 { peer.softLimitSince = server.now }
+                if server.now - peer.softLimitSince > Int64(limit.softSeconds) * 1000 {
                     overLimit(client)
                 }
             } else {
-                client.softLimitSince = 0
+                peer.softLimitSince = 0
             }
         }
     }

@@ -33,8 +33,9 @@ extension Server {
         else { return nil }
         return "NOREPLICAS Not enough good replicas to write."
     }
-    /// Bytes of replicas' and the AOF's buffers, which maxmemory doesn't count.
-    var uncountedMemory: Int { 0 }
+    /// Bytes that maxmemory doesn't count: they go by themselves when replicas and the disk have
+    /// taken them, and evicting keys would only make more of them.
+    var uncountedMemory: Int { replicaBufferBytes + aofBufferBytes }
     /// Writers are paused for a failover: nothing may be deleted by expiry.
     var isPausedForFailover: Bool { rooms.replicationRoom?.failover != nil }
 
@@ -73,8 +74,23 @@ extension Server {
         client.attachments.replica?.session.alive(at: ReplicationRoom.now)
     }
 
-    /// Writes more of the snapshot or the stream to a replica; false when it was freed or waits.
-    func feedReplica(_ client: Client) -> Bool { rooms.replicationRoom?.feed(client) ?? true }
+    /// Writes what is due to a replica: replication's own lines, then the snapshot or the stream.
+    /// A command's reply, or a message, would be read as a part of these.
+    func replicaIsWritable(_ client: Client) {
+        guard let room = rooms.replicationRoom, let peer = client.attachments.replica
+        else { return }
+        if !client.reply.out.isEmpty { return replicaWasReplied(client) }
+        guard write(peer.lines, to: client), room.feed(client), !client.isClosed else { return }
+        if watchInput(client), client.flags.contains(.closeAfterReply) { free(client) }
+    }
+
+    private func replicaWasReplied(_ client: Client) {
+        if client.flags.contains(.closeSoon) { return }
+        Log.warning(
+            "Replica generated a reply to command '\(client.command?.name ?? "<unknown>")', "
+                + "disconnecting it: \(client.describe())")
+        freeSoon(client)
+    }
 
     /// A lost master is kept as the cached one, by its position; the connection is freed in any case.
     func cacheMaster(_ client: Client) -> Bool {
@@ -184,7 +200,7 @@ extension ReplicationRoom {
         for client in waiting {
             guard let peer = client.attachments.replica else { continue }
             while Self.now < limit, !client.isClosed, let cursor = peer.cursor,
-                stream.pending(cursor) > 0 || !client.reply.out.isEmpty
+                stream.pending(cursor) > 0 || !peer.lines.isEmpty
                     || client.transport?.wantsRoom == true
             {
                 TransferCalls.waitWritable(client.fd, milliseconds: 50)

@@ -63,7 +63,8 @@ final class SnapshotFan: EventHandler {
     private func step() {
         if isDone { return }
         // The line and the preamble go first.
-        if sinks.contains(where: { !$0.client.reply.out.isEmpty }) { return }
+        let waits = sinks.contains { $0.client.attachments.replica?.lines.isEmpty == false }
+        if waits { return }
         let n = fan.step(Self.turnLimit)
         report()
         if isDone { return }
