@@ -85,6 +85,7 @@ struct wing_rdb_reader {
     bool bulky;            /* some scratch space is so large that it goes back after the value */
     uint8_t digits[2][24];
     char note[256];
+    unsigned note_about; /* a WING_RDB_REFUSE_*, or 0 */
     bool note_waits;
 };
 
@@ -107,8 +108,8 @@ int wing_value_part(struct wing_rdb_reader *r, struct wing_rdb_part *part);
 int wing_skip_module(struct wing_rdb_reader *r, bool is_aux);
 int wing_skip_function(struct wing_rdb_reader *r, bool is_pre_ga);
 int wing_skip_slot_info(struct wing_rdb_reader *r);
-void wing_note(struct wing_rdb_reader *r, const char *format, ...)
-    __attribute__((format(printf, 2, 3), cold));
+void wing_note(struct wing_rdb_reader *r, unsigned about, const char *format, ...)
+    __attribute__((format(printf, 3, 4), cold));
 size_t wing_printable(const struct wing_rdb_text *text, char *out, size_t capacity);
 #pragma GCC visibility pop
 

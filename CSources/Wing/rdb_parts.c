@@ -401,7 +401,7 @@ static int end_value(struct wing_rdb_reader *r, struct wing_rdb_part *part) {
     if (r->dropped == 0) return 0;
     char key[96];
     wing_printable(&r->name, key, sizeof key);
-    wing_note(r, "hash '%s': dropped the expiry of %llu fields", key,
+    wing_note(r, WING_RDB_REFUSE_FIELD_EXPIRY, "hash '%s': dropped the expiry of %llu fields", key,
               (unsigned long long)r->dropped);
     r->dropped = 0;
     return 0;

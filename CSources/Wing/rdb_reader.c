@@ -189,6 +189,7 @@ static int read_expiry(struct wing_rdb_reader *r, bool is_ms, int64_t *expiry_ms
 static int note_item(struct wing_rdb_reader *r, struct wing_rdb_item *item) {
     r->note_waits = false;
     item->kind = WING_RDB_ITEM_NOTE;
+    item->about = r->note_about;
     item->text = (struct wing_rdb_text){.bytes = (const uint8_t *)r->note, .size = strlen(r->note)};
     return 0;
 }

@@ -8,11 +8,12 @@
  */
 #include "rdb_input.h"
 
-void wing_note(struct wing_rdb_reader *r, const char *format, ...) {
+void wing_note(struct wing_rdb_reader *r, unsigned about, const char *format, ...) {
     va_list list;
     va_start(list, format);
     vsnprintf(r->note, sizeof r->note, format, list);
     va_end(list);
+    r->note_about = about;
     r->note_waits = true;
 }
 
@@ -112,9 +113,10 @@ int wing_skip_module(struct wing_rdb_reader *r, bool is_aux) {
     }
     if ((code = skip_module_values(r)) < 0) return code;
     if (is_aux)
-        wing_note(r, "skipped data of module '%s'", name);
+        wing_note(r, WING_RDB_REFUSE_MODULE_AUX, "skipped data of module '%s'", name);
     else
-        wing_note(r, "skipped key '%s', a value of module '%s'", key, name);
+        wing_note(r, WING_RDB_REFUSE_MODULES, "skipped key '%s', a value of module '%s'", key,
+                  name);
     return 0;
 }
 
@@ -136,7 +138,7 @@ int wing_skip_function(struct wing_rdb_reader *r, bool is_pre_ga) {
         if (described && (code = skip_string(r)) < 0) return code;
         if ((code = skip_string(r)) < 0) return code;
     }
-    wing_note(r, "skipped function library '%s'", shown);
+    wing_note(r, WING_RDB_REFUSE_FUNCTIONS, "skipped function library '%s'", shown);
     return 0;
 }
 
@@ -146,7 +148,7 @@ int wing_skip_slot_info(struct wing_rdb_reader *r) {
     if ((code = wing_input_length(r, &slot)) < 0 || (code = wing_input_length(r, &keys)) < 0 ||
         (code = wing_input_length(r, &expires)) < 0)
         return code;
-    wing_note(r, "skipped sizes of slot %llu: %llu keys", (unsigned long long)slot,
+    wing_note(r, 0, "skipped sizes of slot %llu: %llu keys", (unsigned long long)slot,
               (unsigned long long)keys);
     return 0;
 }

@@ -55,7 +55,7 @@ static bool same_item(const struct wing_rdb_item *a, const struct wing_rdb_item 
     case WING_RDB_ITEM_AUX:
         return same_text(&a->name, &b->name) && same_text(&a->text, &b->text);
     case WING_RDB_ITEM_NOTE:
-        return same_text(&a->text, &b->text);
+        return same_text(&a->text, &b->text) && a->about == b->about;
     case WING_RDB_ITEM_SELECTDB:
         return a->database == b->database;
     case WING_RDB_ITEM_RESIZEDB:

@@ -44,6 +44,7 @@ enum wing_rdb_refuse {
     WING_RDB_REFUSE_MODULE_AUX = 2,
     WING_RDB_REFUSE_MODULES = 4,      /**< keys of module types */
     WING_RDB_REFUSE_FIELD_EXPIRY = 8, /**< else the fields come without their expiry */
+    WING_RDB_REFUSE_ALL = 15,
 };
 
 /** All zero is a fine set of defaults. */
@@ -92,7 +93,7 @@ enum wing_rdb_item_kind {
     WING_RDB_ITEM_SELECTDB, /**< database */
     WING_RDB_ITEM_RESIZEDB, /**< keys, expires */
     WING_RDB_ITEM_KEY,      /**< name, type, value, elements, expiry_ms, idle_s, freq */
-    WING_RDB_ITEM_NOTE,     /**< text: what was skipped, for the log */
+    WING_RDB_ITEM_NOTE,     /**< text: what was skipped, for the log; about */
     WING_RDB_ITEM_END,      /**< checksum (0: none), which was right unless ignored */
 };
 
@@ -100,6 +101,7 @@ struct wing_rdb_item {
     enum wing_rdb_item_kind kind;
     enum wing_rdb_type type;   /**< as it lies in the file */
     enum wing_rdb_value value; /**< what it is */
+    unsigned about; /**< the WING_RDB_REFUSE_* that would have refused it; 0: sizes of a slot */
     int version;
     int freq;          /**< 0…255 or -1 */
     int64_t expiry_ms; /**< UNIX time or -1 */
