@@ -13,12 +13,10 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { RECORD = 16384 };
 
@@ -32,7 +30,6 @@ struct session {
     int is_pending; /* the last read stopped for want of room */
     int read_wants_room;
     int is_closed;
-    int patience;
 };
 
 uintptr_t redwing_tls_open(uintptr_t context, int fd, int outgoing, int auth) {
@@ -47,7 +44,6 @@ uintptr_t redwing_tls_open(uintptr_t context, int fd, int outgoing, int auth) {
         return 0;
     }
     s->fd = fd;
-    s->patience = 60000;
     pthread_mutex_init(&s->lock, NULL);
     if (outgoing) {
         SSL_set_connect_state(s->ssl);
@@ -154,29 +150,6 @@ ssize_t redwing_tls_read(uintptr_t session, uintptr_t place, size_t count) {
     ssize_t n = read_some(s, (unsigned char *)place, count);
     pthread_mutex_unlock(&s->lock);
     return n;
-}
-
-void redwing_tls_patience(uintptr_t session, int milliseconds) {
-    ((struct session *)session)->patience = milliseconds;
-}
-
-static int64_t now_ms(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-ssize_t redwing_tls_pull(void *session, void *place, size_t count) {
-    struct session *s = session;
-    int64_t limit = now_ms() + s->patience;
-    while (1) {
-        ssize_t n = redwing_tls_read((uintptr_t)s, (uintptr_t)place, count);
-        if (n != -EAGAIN) return n;
-        if (now_ms() > limit) return -EAGAIN;
-        /* In short steps: the session may be closed meanwhile, and the descriptor be another's. */
-        struct pollfd entry = {.fd = s->fd, .events = POLLIN};
-        poll(&entry, 1, 50);
-    }
 }
 
 /** What became of one record: its size, -EAGAIN or another -errno. */

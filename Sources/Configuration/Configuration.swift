@@ -104,6 +104,8 @@ public final class Configuration {
     public var rdbDelSyncFiles = false
     public var rdbSaveIncrementalFsync = true
     public var rdbContainer = RdbContainer.none
+    /// What a load does with values that 6.0 can't hold.
+    public var rdbUnsupported = RdbUnsupported.skip
     /// Microseconds, for tests.
     public var rdbKeySaveDelay = 0
     public var keyLoadDelay = 0

@@ -112,6 +112,7 @@ extension Directive {
         .bool("rdb-del-sync-files", \.rdbDelSyncFiles),
         .bool("rdb-save-incremental-fsync", \.rdbSaveIncrementalFsync),
         .choice("rdb-container", \.rdbContainer),
+        .choice("rdb-unsupported", \.rdbUnsupported),
         .int("rdb-key-save-delay", \.rdbKeySaveDelay, 0...intMax),
         .int("key-load-delay", \.keyLoadDelay, 0...intMax),
         .choice("sanitize-dump-payload", \.sanitizeDumpPayload).inert,

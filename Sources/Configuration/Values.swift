@@ -50,6 +50,7 @@ public enum TlsAuthClients: String, Choice { case no, yes, optional }
 
 /// How RDB files on disk are wrapped.
 public enum RdbContainer: String, Choice { case none, lz4, gzip }
+public enum RdbUnsupported: String, Choice { case skip, refuse }
 
 /// Where a spooled full sync keeps what the snapshot child writes.
 public enum ReplSpool: String, Choice { case memory, disk, no }

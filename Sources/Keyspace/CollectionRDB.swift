@@ -22,13 +22,14 @@ extension HashValue {
 
     static func read(
         _ reader: RDBReader, _ heap: Heap, _ limits: PackedLimits
-    ) throws(RDBFault) -> (ValueKind, Address) {
+    ) throws(RDBFault) -> (ValueKind, Address)? {
         let announced = Int(clamping: unsafe reader.item.elements)
-        guard try reader.nextPart() else { throw reader.malformed("a hash without fields") }
+        guard try reader.nextPart() else { return nil }
         if unsafe reader.part.kind == WING_RDB_PART_LISTPACK {
             let blob = unsafe reader.part.text.view
             let entries = unsafe reader.part.entries
-            if entries == 0 || entries % 2 != 0 {
+            if entries == 0 { return nil }
+            if entries % 2 != 0 {
                 throw reader.malformed("a packed hash of \(entries) entries")
             }
             guard let made = HashBuilder.make(blob: blob, limits: limits, in: heap) else {
@@ -65,15 +66,12 @@ extension SetValue {
 
     static func read(
         _ reader: RDBReader, _ heap: Heap, _ limits: PackedLimits
-    ) throws(RDBFault) -> (ValueKind, Address) {
+    ) throws(RDBFault) -> (ValueKind, Address)? {
         let announced = Int(clamping: unsafe reader.item.elements)
-        guard try reader.nextPart() else { throw reader.malformed("a set without members") }
+        guard try reader.nextPart() else { return nil }
         if unsafe reader.part.kind == WING_RDB_PART_INTSET {
+            if unsafe reader.part.entries == 0 { return nil }
             let set = unsafe SetValue.make(intset: reader.part.text.view, in: heap, limits)
-            if unsafe reader.part.entries == 0 {
-                set.free()
-                throw reader.malformed("an empty intset")
-            }
             return (set.kind, set.container)
         }
         var set = SetValue.detached(in: heap, limits)
@@ -97,12 +95,13 @@ extension SetValue {
                     throw reader.malformed("a set with a member twice")
                 }
             } while try reader.nextPart()
-            if set.count == 0 { throw reader.malformed("a set without members") }
         } catch {
             set.free()
             throw error
         }
-        return (set.kind, set.container)
+        if set.count > 0 { return (set.kind, set.container) }
+        set.free()
+        return nil
     }
 }
 
@@ -122,14 +121,15 @@ extension SortedSet {
 
     static func read(
         _ reader: RDBReader, _ heap: Heap, _ limits: PackedLimits
-    ) throws(RDBFault) -> (ValueKind, Address) {
+    ) throws(RDBFault) -> (ValueKind, Address)? {
         let announced = Int(clamping: unsafe reader.item.elements)
-        guard try reader.nextPart() else { throw reader.malformed("a sorted set without members") }
+        guard try reader.nextPart() else { return nil }
         if unsafe reader.part.kind == WING_RDB_PART_LISTPACK {
             let blob = unsafe reader.part.text.view
-            guard unsafe reader.part.entries > 0,
-                let set = SortedSet.make(listpack: blob, in: heap, limits)
-            else { throw reader.malformed("a packed sorted set that isn't pairs of member and score") }
+            if unsafe reader.part.entries == 0 { return nil }
+            guard let set = SortedSet.make(listpack: blob, in: heap, limits) else {
+                throw reader.malformed("a packed sorted set that isn't pairs of member and score")
+            }
             return (set.kind, set.container)
         }
         var builder = SortedSetBuilder(

@@ -15,7 +15,7 @@ extension ListValue {
 
     static func read(
         _ reader: RDBReader, _ heap: Heap, _ limits: PackedLimits
-    ) throws(RDBFault) -> (ValueKind, Address) {
+    ) throws(RDBFault) -> (ValueKind, Address)? {
         let list = ListValue.make(in: heap)
         do throws(RDBFault) {
             while try reader.nextPart() {
@@ -26,8 +26,9 @@ extension ListValue {
                     list.pushLast(text, limit: limits.listMaxSize, in: heap)
                 }
             }
-            if list.count == 0 { throw reader.malformed("a list without elements") }
-            return (.listQuick, list.address)
+            if list.count > 0 { return (.listQuick, list.address) }
+            list.free(in: heap)
+            return nil
         } catch {
             list.free(in: heap)
             throw error

@@ -37,14 +37,16 @@ public final class RDBReader {
     public struct Options {
         /// Bytes to read at most; 0 for all.
         public var limit: UInt64 = 0
-        public var refuse: UInt32 = 0
+        /// Values that 6.0 can't hold are an error; else they are left out, with a note.
+        public var refusesUnsupported = false
         public var ignoreChecksum = false
         public init() {}
     }
 
     private static func forWing(_ options: Options) -> wing_rdb_reader_options {
         wing_rdb_reader_options(
-            buffer_size: 0, limit: options.limit, refuse: options.refuse,
+            buffer_size: 0, limit: options.limit,
+            refuse: options.refusesUnsupported ? UInt32(WING_RDB_REFUSE_ALL.rawValue) : 0,
             ignore_checksum: options.ignoreChecksum)
     }
 
@@ -55,12 +57,6 @@ public final class RDBReader {
         unsafe self.reader = unsafe reader
     }
 
-    /// Over `fd` in blocking mode, which stays the caller's.
-    public convenience init(fd: Int32, _ options: Options = Options()) throws(RDBFault) {
-        var forWing = Self.forWing(options)
-        try unsafe self.init(wing_rdb_reader_open_fd(fd, &forWing))
-    }
-
     /// Gives up to `capacity` bytes: how many, 0 at the end, or a negative code.
     public typealias Source = @convention(c) (UnsafeMutableRawPointer?, UnsafeMutableRawPointer?, Int) -> Int
 
@@ -69,9 +65,11 @@ public final class RDBReader {
         try unsafe self.init(wing_rdb_reader_open_source(source, context.pointer, &forWing))
     }
 
-    /// Over the type byte and value of a DUMP payload whose size was verified.
+    /// Over the type byte and value of a DUMP payload whose size was verified; refuses what 6.0 can't hold.
     public convenience init(dump: Bytes) throws(RDBFault) {
-        var forWing = Self.forWing(Options())
+        var options = Options()
+        options.refusesUnsupported = true
+        var forWing = Self.forWing(options)
         try unsafe self.init(wing_rdb_reader_open_dump(dump.start.pointer, dump.count, &forWing))
     }
 

@@ -2,6 +2,7 @@
 //
 // RDB to a data set. Builds a keyspace that nobody else knows yet, so it runs on any thread.
 
+import Glibc
 import Memory
 import Wing
 
@@ -15,6 +16,7 @@ public final class LoadProgress: @unchecked Sendable {
         place.fill(0, count: 40)
     }
 
+    /// What came of the source so far; ahead of what was built of it.
     public var bytes: UInt64 {
         get { place.load(UInt64.self) }
         set { place.store(newValue) }
@@ -45,8 +47,10 @@ public struct LoadSummary: Sendable {
     public var redisVersion = ""
     public var keysLoaded: UInt64 = 0
     public var keysExpired: UInt64 = 0
-    /// What was skipped, a line each.
-    public var notes: [String] = []
+    /// What was skipped.
+    public var notes = LoadNotes()
+    /// Bytes of the RDB.
+    public var size: UInt64 = 0
     public init() {}
 }
 
@@ -60,20 +64,35 @@ public struct SnapshotLoader {
     public var limits = PackedLimits()
     /// Runs after each key, for tests (key-load-delay).
     public var delay: (() -> Void)?
-    /// More databases in the file than we have are an error unless this says otherwise.
+    /// Keys that RESIZEDB may make room for, in all: beyond them tables grow as keys come.
+    private var claimable: UInt64 = 64 << 10
+
     public init() {}
 
+    /// The input has so many bytes: a key takes three of them at least, for type, name and value.
+    public mutating func claimable(bytes: UInt64) { claimable = bytes / 3 }
+
+    /// So many bytes are announced (0: no number), which costs the peer nothing: 4 Mi keys, which are
+    /// 40 MiB of table, are the most that its word is good for.
+    public mutating func claimable(announced bytes: UInt64) {
+        if bytes > 0 { claimable = min(bytes / 3, 4 << 20) }
+    }
+
     /// Reads everything up to the RDB's end into `keyspace`, which is empty. On an error the keyspace
-    /// holds what was read so far: the caller throws it away.
+    /// holds what was read so far: the caller throws it away. `summary` tells what was found up to there.
     public func load(
-        _ reader: RDBReader, into keyspace: Keyspace, progress: LoadProgress
-    ) throws(RDBFault) -> LoadSummary {
-        var summary = LoadSummary()
+        _ reader: RDBReader, into keyspace: Keyspace, _ summary: inout LoadSummary,
+        progress: LoadProgress
+    ) throws(RDBFault) {
         var database = keyspace.databases[0]
         var batch = LoadBatch(database)
         defer { _ = batch.flush() }
+        var claimable = self.claimable
         while true {
             try reader.next()
+            if progress.isCancelled {
+                throw RDBFault(code: -ECANCELED, offset: reader.offset, text: "loading was cancelled")
+            }
             switch unsafe reader.item.kind {
             case WING_RDB_ITEM_HEADER: summary.version = Int(unsafe reader.item.version)
             case WING_RDB_ITEM_AUX: note(aux: reader, in: &summary)
@@ -87,32 +106,24 @@ public struct SnapshotLoader {
                 database = keyspace.databases[Int(index)]
                 try check(batch.select(database), reader)
             case WING_RDB_ITEM_RESIZEDB:
-                // A claim: believed up to what costs little, beyond that tables grow as keys come.
-                let keys = min(unsafe reader.item.keys, Self.reservedKeys)
+                let keys = min(unsafe reader.item.keys, claimable)
+                claimable -= keys
                 let volatile = min(unsafe reader.item.expires, keys)
                 database.reserve(keys: Int(keys), volatile: Int(volatile))
             case WING_RDB_ITEM_KEY:
                 try loadKey(reader, into: &batch, of: database, &summary)
+                progress.keys = summary.keysLoaded
                 if let delay { delay() }
-                if summary.keysLoaded & 255 == 0 {
-                    progress.bytes = reader.offset
-                    progress.keys = summary.keysLoaded
-                    if progress.isCancelled {
-                        throw RDBFault(code: -10008, offset: reader.offset, text: "loading was cancelled")
-                    }
-                }
-            case WING_RDB_ITEM_NOTE: summary.notes.append(unsafe reader.item.text.view.string)
+            case WING_RDB_ITEM_NOTE:
+                let kind = LoadNotes.Kind(rawValue: unsafe reader.item.about) ?? .slotSizes
+                summary.notes.add(kind, unsafe reader.item.text.view.string)
             default:
                 try check(batch.flush(), reader)
-                progress.bytes = reader.offset
-                progress.keys = summary.keysLoaded
-                return summary
+                summary.size = reader.offset
+                return
             }
         }
     }
-
-    /// 16 Mi keys are 160 MiB of table, which a stream may claim for nothing.
-    private static let reservedKeys: UInt64 = 16 << 20
 
     private func note(aux reader: RDBReader, in summary: inout LoadSummary) {
         let name = unsafe reader.item.name.view
@@ -172,7 +183,10 @@ public struct SnapshotLoader {
             try check(
                 batch.add(name, string: unsafe reader.part.text.view, expiry: alive, access: bits), reader)
         } else {
-            let (kind, container) = try ValueRDB.read(reader, database.heap, limits)
+            guard let (kind, container) = try ValueRDB.read(reader, database.heap, limits) else {
+                summary.notes.add(.emptyKeys, "rdbLoad skipping empty key: \(name.printable(most: 64))")
+                return
+            }
             try check(batch.add(name, kind, container, expiry: alive, access: bits), reader)
         }
         summary.keysLoaded += 1

@@ -35,11 +35,12 @@ public enum ValueRDB {
         }
     }
 
-    /// Builds the value of the key that `reader` stands at (strings are the loader's own affair). On an
-    /// error nothing is left on the heap.
+    /// Builds the value of the key that `reader` stands at (strings are the loader's own affair); nil for
+    /// a collection of nothing, which no command leaves behind. Then, as after an error, nothing is left
+    /// on the heap.
     public static func read(
         _ reader: RDBReader, _ heap: Heap, _ limits: PackedLimits
-    ) throws(RDBFault) -> (ValueKind, Address) {
+    ) throws(RDBFault) -> (ValueKind, Address)? {
         switch unsafe reader.item.value {
         case WING_RDB_VALUE_LIST: return try ListValue.read(reader, heap, limits)
         case WING_RDB_VALUE_SET: return try SetValue.read(reader, heap, limits)

@@ -67,6 +67,15 @@ public struct Bytes {
     /// The bytes as text; what is not UTF-8 is replaced, so use it for logs and names only.
     public var string: String { unsafe String(decoding: buffer, as: UTF8.self) }
 
+    /// The first `most` bytes for a log: what isn't printable ASCII as \xHH, "..." where more follows.
+    public func printable(most: Int) -> String {
+        let text = prefix(most).array.map { c in
+            if c >= 0x20 && c < 0x7F { return String(UnicodeScalar(c)) }
+            return (c < 0x10 ? "\\x0" : "\\x") + String(c, radix: 16)
+        }.joined()
+        return count > most ? text + "..." : text
+    }
+
     /// Runs `body` on a view of `bytes`, good only inside.
     @inlinable
     public static func with<R>(_ bytes: [UInt8], _ body: (Bytes) throws -> R) rethrows -> R {

@@ -68,7 +68,11 @@ extension ReplicaLink {
         guard tolerated.contains(where: line.hasPrefix) else {
             return retry(
                 after: .seconds(1), at: now,
-                [.warning("Error reply to PING from master: '\(line)'"), .close])
+                [
+                    .warning(
+                        "Error reply to PING from master: '\(line)' (expected +PONG, or an error that asks for AUTH)"),
+                    .close,
+                ])
         }
         let log = Action.notice("Master replied to PING, replication can continue...")
         if let password = settings.password {
@@ -114,7 +118,10 @@ extension ReplicaLink {
             actions.append(
                 .notice("Master does not support PSYNC or is in error state (reply: \(line))"))
         } else {
-            actions.append(.warning("Unexpected reply to PSYNC from master: \(line)"))
+            actions.append(
+                .warning(
+                    "Unexpected reply to PSYNC from master: \(line) (expected +FULLRESYNC <id> <offset>, or +CONTINUE)"
+                ))
         }
         actions += discardingCached()
         actions += [.notice("Retrying with SYNC..."), .send(.sync)]
@@ -126,11 +133,13 @@ extension ReplicaLink {
         let answered = failoverAnswered(accepted: true)
         let words = line.split(separator: " ", omittingEmptySubsequences: true)
         guard words.count == 3, let id = ReplicationID(words[1]), let offset = Int64(words[2]),
-            offset >= 0
+            StreamOffset.isPlausible(offset)
         else {
             // Redis goes on with a blank id; then offsets would mean nothing. We ask again.
             failures += 1
-            let text = "Master replied with wrong +FULLRESYNC syntax. The line was '\(line)'"
+            let text =
+                "Master replied with wrong +FULLRESYNC syntax. The line was '\(line)' "
+                + "(expected +FULLRESYNC <40 characters> <offset up to 2^62>)"
             return retry(after: nil, at: now, answered + [.warning(text), .close])
         }
         var actions = answered + [.notice("Full resync from master: \(id):\(offset)")]

@@ -19,9 +19,12 @@ extension ReplicaLink {
         }
         guard let size = Transfer.Size(header: line) else {
             let text =
-                "Bad protocol from MASTER, the first byte is not '$' (we received '\(line)'), are "
-                + "you sure the host and port are right?"
-            return syncFailed(LogLine(.warning, text), at: now)
+                line.hasPrefix("$")
+                ? "Bad protocol from MASTER: '\(line)' announces no transfer"
+                : "Bad protocol from MASTER, the first byte is not '$' (we received '\(line)'), are "
+                    + "you sure the host and port are right?"
+            let expected = " (expected $<bytes> or $EOF:<\(EOFMark.size) characters>)"
+            return syncFailed(LogLine(.warning, text + expected), at: now)
         }
         let parse = parses(keyspaceIsEmpty: keyspaceIsEmpty)
         transfer.phase = parse ? .parsing(size) : .receiving(size)
@@ -117,19 +120,20 @@ extension ReplicaLink {
 }
 
 extension ReplicaLink.Transfer.Size {
-    /// `$<bytes>` or `$EOF:<40 characters>`; nil for anything else.
+    /// `$<bytes>`, digits only and not 0, or `$EOF:<40 characters>`; nil for anything else.
     public init?(header line: String) {
         guard line.hasPrefix("$") else { return nil }
         let rest = line.dropFirst()
         if rest.hasPrefix("EOF:") {
             let mark = rest.dropFirst(4)
-            guard mark.utf8.count >= EOFMark.size else { return nil }
-            let text = String(decoding: mark.utf8.prefix(EOFMark.size), as: UTF8.self)
-            self = .mark(text)
+            guard mark.utf8.count == EOFMark.size else { return nil }
+            self = .mark(String(mark))
             return
         }
         // No data set has 256 TiB: a length beyond is damage, or no RDB at all.
-        guard let count = Int64(rest), count >= 0, count < 1 << 48 else { return nil }
+        guard rest.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let count = Int64(rest), count > 0,
+            count < 1 << 48
+        else { return nil }
         self = .bytes(count)
     }
 

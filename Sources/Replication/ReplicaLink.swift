@@ -144,7 +144,8 @@ public struct ReplicaLink: Equatable, Sendable {
     public internal(set) var state: State = .none
     /// What the next PSYNC will ask for.
     public internal(set) var cached: CachedMaster?
-    /// Since when the link is down; INFO's master_link_down_since_seconds. Nil while it is up.
+    /// When the link was lost; INFO's master_link_down_since_seconds. Nil while it is up, and before
+    /// it was for the first time.
     public internal(set) var downSince: Instant?
     /// Full syncs that failed in a row: the delay before the next grows with them.
     public internal(set) var failures = 0
@@ -166,14 +167,7 @@ public struct ReplicaLink: Equatable, Sendable {
         switch state {
         case .none:
             cached = own
-            if own != nil {
-                actions.append(
-                    .notice(
-                        "Before turning into a replica, using my own master parameters to "
-                            + "synthesize a cached master: I may be able to synchronize with the "
-                            + "new master with just a partial transfer."))
-            }
-            downSince = now
+            if own != nil { actions.append(Self.synthesized) }
         case .connect: break
         case .connecting, .handshake: actions.append(.close)
         case .transfer: actions += [.close, .abortTransfer]
@@ -213,19 +207,18 @@ public struct ReplicaLink: Equatable, Sendable {
     public mutating func start(_ next: Master, restored: CachedMaster?, at now: Instant) -> [Action] {
         master = next
         cached = restored
-        downSince = now
         state = .connect(at: now)
-        return tick(at: now)
+        return (restored == nil ? [] : [Self.synthesized]) + tick(at: now)
     }
 
-    /// What was cached can no longer be continued: DEBUG CHANGE-REPL-ID, FLUSH by a write of ours.
-    public mutating func discardCached() { cached = nil }
+    private static let synthesized = Action.notice(
+        "Before turning into a replica, using my own master parameters to synthesize a cached master: "
+            + "I may be able to synchronize with the new master with just a partial transfer.")
 
     // MARK: Faults
 
     /// Wait and connect again. `delay` nil: as long as the failed syncs in a row ask for.
     mutating func retry(after delay: Duration_ms?, at now: Instant, _ actions: [Action]) -> [Action] {
-        if downSince == nil { downSince = now }
         state = .connect(at: now + (delay ?? backoff))
         return actions
     }

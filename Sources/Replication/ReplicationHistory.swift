@@ -41,6 +41,14 @@ public struct ReplicationID: Hashable, Sendable, CustomStringConvertible {
     public var description: String { text }
 }
 
+/// Which offsets a peer or a file may name.
+public enum StreamOffset {
+    /// No stream gets there, and sums with it don't overflow.
+    public static let most: Int64 = 1 << 62
+
+    public static func isPlausible(_ offset: Int64) -> Bool { offset >= 0 && offset <= most }
+}
+
 /// What `decide` finds about a request to go on from an offset.
 public enum PartialResync: Equatable, Sendable {
     /// Go on from stream position `position` (the asked offset less one).
@@ -99,6 +107,11 @@ public struct ReplicationHistory: Equatable, Sendable {
         secondID = id
         secondOffset = offset + 1
         id = master
+    }
+
+    /// A full sync at `offset` of history `other` brings what became of our own data, which is at `end`.
+    public func leads(to other: ReplicationID, at offset: Int64, from end: Int64) -> Bool {
+        (other == id || other == secondID) && other != .none && offset >= end
     }
 
     /// May a replica that asks for `offset` of history `asked` be continued from what `stream` holds?

@@ -5,6 +5,7 @@
 master whose every byte a test decides.
 """
 
+import os
 import re
 import socket
 import threading
@@ -140,6 +141,7 @@ class FakeMaster:
         self.answers = list(answers)
         self.requests, self.acks, self.heard = [], [], bytearray()
         self.visited_at = []
+        self.ended = 0
         self.peer = None
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
@@ -175,6 +177,7 @@ class FakeMaster:
                     peer.sendall(b"+OK\r\n" * len(re.findall(rb"\*\d+\r\n", data)))
         except OSError:
             pass
+        self.ended += 1
 
     def say(self, data):
         self.peer.sendall(data)
@@ -191,6 +194,31 @@ class FakeMaster:
         self.listener.close()
         if self.peer:
             self.peer.close()
+
+
+def rdb_of(body, version=9):
+    """An RDB of these items, without a checksum."""
+    return b"REDIS%04d" % version + body + b"\xff" + bytes(8)
+
+
+def rdb_aux(name, value):
+    return b"\xfa" + bytes([len(name)]) + name + bytes([len(value)]) + value
+
+
+def huge_claims():
+    """The beginning of an RDB that asks for 2^40 keys in each of 16 databases."""
+    claim = b"\x81" + (1 << 40).to_bytes(8, "big")
+    return b"".join(b"\xfe" + bytes([db]) + b"\xfb" + claim * 2 for db in range(16))
+
+
+def peak_memory(server):
+    """The most that the process has held, in bytes."""
+    with open(f"/proc/{server.process.pid}/status") as file:
+        return 1024 * int(next(line.split()[1] for line in file if line.startswith("VmHWM")))
+
+
+def threads(server):
+    return len(os.listdir(f"/proc/{server.process.pid}/task"))
 
 
 def snapshot(server):

@@ -5,10 +5,11 @@ when a master gives its history up."""
 import pytest
 
 from lab.data import fill_all_types
+from lab.proxy import Proxy
 from lab.servers import eventually
 from lab.sync import (assert_same, digest, offset, replicate, sync_counts, wait_link_up,
                       wait_offsets_equal)
-from links import DISK, Tap, Writer, ask, refused
+from links import DISK, FakeMaster, Tap, Writer, ask, rdb_of, refused
 
 GUARD = "replica-empty-master-guard"
 
@@ -66,14 +67,48 @@ def test_the_guard_counts_keys(farm):
 
 
 def test_the_guard_lets_a_master_empty_itself(farm):
-    """FLUSHALL in the stream, and a restart behind it, are of the same history."""
-    master, replica = farm.redwing(DISK), guarded(farm, "yes", keys=0)
+    """FLUSHALL is of the same history, in the stream as well as in a full sync that is due because the
+    backlog has moved on."""
+    master, replica = farm.redwing(DISK | {"repl-backlog-size": "16kb"}), guarded(farm, "yes", keys=0)
+    proxy = farm.own(Proxy(master.port))
     master.call("SET", "a", "1")
-    replicate(replica, master)
+    replicate(replica, proxy)
     wait_link_up(replica)
     master.call("FLUSHALL")
     assert_same(master, replica)
     assert replica.call("DBSIZE") == 0
+    master.call("SET", "b", "1")
+    assert_same(master, replica)
+    proxy.refuse()
+    proxy.cut()
+    with master.client() as client:
+        client.pipeline([("SET", "b", "x" * 1000)] * 100 + [("FLUSHALL",)])
+    proxy.refuse(False)
+    assert_same(master, replica)
+    assert replica.call("DBSIZE") == 0 and sync_counts(master)["sync_full"] == 2
+    assert refusal(replica) == "0"
+
+
+def test_another_history_under_our_own_id_is_refused(farm):
+    """A master that is behind what it has sent before has lost data, whatever it calls itself."""
+    empty = rdb_of(b"")
+    fake = farm.own(FakeMaster(FakeMaster.full(rdb_of(b"\xfe\x00\x00\x01k\x01v"), 1000), FakeMaster.full(empty, 999)))
+    replica = guarded(farm, "yes", keys=0)
+    replicate(replica, fake)
+    wait_link_up(replica)
+    fake.hang_up()
+    eventually(lambda: refusal(replica) == "1", 10)
+    assert replica.call("GET", "k") == b"v"
+
+
+def test_a_refused_master_is_asked_more_and_more_rarely(farm):
+    """Each time it makes a snapshot for nothing."""
+    fake = farm.own(FakeMaster(FakeMaster.full(rdb_of(b""), 1)))
+    replica = guarded(farm, "yes")
+    replicate(replica, fake)
+    eventually(lambda: len(fake.visited_at) == 4, 20)
+    gaps = [b - a for a, b in zip(fake.visited_at, fake.visited_at[1:])]
+    assert all(gap > 0.95 * 2**i for i, gap in enumerate(gaps)), gaps
 
 
 def test_promotion_after_a_refusal_keeps_the_data(farm):

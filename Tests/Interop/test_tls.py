@@ -21,6 +21,7 @@ from lab.proxy import Proxy
 from lab.resp import Client, ReplyError, encode
 from lab.servers import NotReady, eventually, free_port
 from lab.sync import assert_same, sync_counts, wait_link_up, wait_offsets_equal, wait_online
+from links import threads
 
 CURVE = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
 
@@ -424,6 +425,30 @@ def test_full_and_partial_sync(farm, certificates, roles, send, receive):
         after = sync_counts(master)
         assert after["sync_full"] == counts["sync_full"]
         assert after["sync_partial_ok"] == counts["sync_partial_ok"] + 1
+
+
+@pytest.mark.parametrize("receive", ["disabled", "on-empty-db", "swapdb"])
+def test_a_change_of_mind_in_a_transfer_that_stands_still(farm, certificates, receive):
+    """No thread of the loader's is left behind, and the next link works."""
+    master, replica = tls_nodes(farm, certificates, ("redwing", "redwing"), {"repl-diskless-sync": "no"},
+                                {"repl-diskless-load": receive})
+    master.call("SET", "big", os.urandom(3 << 20))
+    proxy = farm.own(Proxy(master.options["tls-port"]))
+    for _ in range(3):
+        before = threads(replica)
+        connections = proxy.connections
+        proxy.throttle(1_000_000)
+        follow(replica, proxy.port)
+        eventually(lambda: int(replica.info("replication").get("master_sync_read_bytes", 0)) > 200_000, 10)
+        proxy.silence()
+        assert replica.call("REPLICAOF", "NO", "ONE") == b"OK"
+        eventually(lambda: threads(replica) <= before, 5)
+        assert proxy.connections == connections + 1
+        proxy.cut()
+        proxy.resume()
+    proxy.throttle(None)
+    follow(replica, proxy.port)
+    assert_same(master, replica)
 
 
 def test_replicas_with_and_without_tls_on_one_master_without_a_spool(farm, certificates):

@@ -132,15 +132,27 @@ import Testing
         }
     }
 
+    /// Which full syncs bring what became of our own data.
+    @Test(arguments: [
+        (idA, 100, true), (idA, 250, true), (idA, 99, false), (idB, 100, true), (idB, 99, false),
+        (idC, 100, false), (ReplicationID.none, 100, false),
+    ])
+    func ownHistory(of id: ReplicationID, at offset: Int64, leads: Bool) {
+        let history = ReplicationHistory(id: idA, secondID: idB, secondOffset: 50)
+        #expect(history.leads(to: id, at: offset, from: 100) == leads)
+        #expect(!ReplicationHistory(id: idA).leads(to: .none, at: 100, from: 100))
+    }
+
     @Test func aMarkHas40Bytes() {
         #expect(EOFMark([1, 2, 3]) == nil)
         #expect(EOFMark(id: idA).mark.count == 40)
     }
 
     @Test(arguments: [
-        ("$12", ReplicaLink.Transfer.Size.bytes(12)), ("$0", .bytes(0)), ("$-1", nil), ("$", nil),
+        ("$12", ReplicaLink.Transfer.Size.bytes(12)), ("$0", nil), ("$-1", nil), ("$+12", nil), ("$", nil),
         ("$12x", nil), ("$99999999999999999999", nil), ("$9223372036854775807", nil), ("+OK", nil), ("$EOF:short", nil),
         ("$EOF:" + String(repeating: "m", count: 40), .mark(String(repeating: "m", count: 40))),
+        ("$EOF:" + String(repeating: "m", count: 39), nil), ("$EOF:" + String(repeating: "m", count: 41), nil),
     ])
     func headers(line: String, size: ReplicaLink.Transfer.Size?) {
         #expect(ReplicaLink.Transfer.Size(header: line) == size)

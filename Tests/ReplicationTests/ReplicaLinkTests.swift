@@ -112,6 +112,8 @@ let stateA = ReplicaLink.CachedMaster(id: idA, offset: 500, db: 0)
         .notice("MASTER <-> REPLICA sync started"),
     ]
 
+    static let wrongSyntax = "(expected +FULLRESYNC <40 characters> <offset up to 2^62>)"
+
     static let table: [Story] = [
         Story(
             testDescription: "a full sync to disk, from nothing to the stream", steps: up,
@@ -145,8 +147,10 @@ let stateA = ReplicaLink.CachedMaster(id: idA, offset: 500, db: 0)
             testDescription: "a master that is loading is asked again in a second",
             steps: begin + [
                 step(
-                    .line("-LOADING Redis"), .warning("Error reply to PING from master: '-LOADING Redis'"),
-                    .close),
+                    .line("-LOADING Redis"),
+                    .warning(
+                        "Error reply to PING from master: '-LOADING Redis' (expected +PONG, or an error "
+                            + "that asks for AUTH)"), .close),
                 step(.tick, at: 10.9),
                 Step(event: .tick, actions: reconnect, at: 11),
             ], ends: "connecting since=11000ms master=m:1"),
@@ -196,9 +200,27 @@ let stateA = ReplicaLink.CachedMaster(id: idA, offset: 500, db: 0)
                 step(
                     .line("+FULLRESYNC x"),
                     .warning(
-                        "Master replied with wrong +FULLRESYNC syntax. The line was '+FULLRESYNC x'"),
-                    .close)
+                        "Master replied with wrong +FULLRESYNC syntax. The line was '+FULLRESYNC x' "
+                            + wrongSyntax), .close)
             ], ends: "connect at=11000ms failures=1 master=m:1"),
+        Story(
+            testDescription: "an offset that sums would overflow with is asked for again",
+            steps: ask + [
+                step(
+                    .line("+FULLRESYNC \(idA) 4611686018427387905"),
+                    .warning(
+                        "Master replied with wrong +FULLRESYNC syntax. The line was '+FULLRESYNC \(idA) "
+                            + "4611686018427387905' " + wrongSyntax), .close)
+            ], ends: "connect at=11000ms failures=1 master=m:1"),
+        Story(
+            testDescription: "what is no reply to PSYNC is told with what would be one",
+            steps: ask + [
+                step(
+                    .line("HTTP/1.1 400"),
+                    .warning(
+                        "Unexpected reply to PSYNC from master: HTTP/1.1 400 (expected +FULLRESYNC <id> "
+                            + "<offset>, or +CONTINUE)"), .notice("Retrying with SYNC..."), .send(.sync))
+            ], ends: "transfer phase=header read=0 history=unknown master=m:1"),
         Story(
             testDescription: "+CONTINUE to one who asked for everything is nonsense",
             steps: ask + [
@@ -222,7 +244,8 @@ let stateA = ReplicaLink.CachedMaster(id: idA, offset: 500, db: 0)
                         .line("HTTP/1.1"),
                         .warning(
                             "Bad protocol from MASTER, the first byte is not '$' (we received "
-                                + "'HTTP/1.1'), are you sure the host and port are right?"), .close,
+                                + "'HTTP/1.1'), are you sure the host and port are right? (expected "
+                                + "$<bytes> or $EOF:<40 characters>)"), .close,
                         .abortTransfer)
                 ], ends: "connect at=13000ms failures=2 master=m:1"),
         Story(
@@ -321,6 +344,19 @@ let stateA = ReplicaLink.CachedMaster(id: idA, offset: 500, db: 0)
         #expect(link.description == story.ends)
     }
 
+    /// Before the first link nothing was lost.
+    @Test func aLinkIsDownSinceItWasLost() {
+        var link = ReplicaLink()
+        for step in Self.up {
+            _ = link.handle(step.event, at: at(step.at ?? 10))
+            #expect(link.downSince == nil)
+        }
+        _ = link.handle(.lost(stateA), at: at(20))
+        #expect(link.downSince == at(20))
+        _ = link.handle(.connectFailed, at: at(21))
+        #expect(link.downSince == at(20))
+    }
+
     @Test func aDemotedMasterOffersItsOwnState() {
         var link = ReplicaLink()
         let actions = link.follow(Self.master, own: stateA, position: nil, at: at(1))
@@ -385,7 +421,7 @@ let stateA = ReplicaLink.CachedMaster(id: idA, offset: 500, db: 0)
                 }
             }
             #expect((link.deadline == nil) == (link.state == .none), "seed \(seed)")
-            #expect(link.isConnected == (link.isReplica && link.downSince == nil), "seed \(seed)")
+            #expect(!link.isConnected || link.downSince == nil, "seed \(seed)")
             #expect(!link.description.contains("\n"))
         }
     }

@@ -64,10 +64,6 @@ int redwing_tls_handshake(uintptr_t session, char *reason, size_t room);
 
 /** Up to `count` bytes: how many came, 0 at the end, -EAGAIN: none now, else -errno. */
 ssize_t redwing_tls_read(uintptr_t session, uintptr_t place, size_t count);
-/** As wing_source: waits for bytes, but not longer than redwing_tls_patience says (-EAGAIN). */
-ssize_t redwing_tls_pull(void *session, void *place, size_t count);
-/** How long redwing_tls_pull waits. */
-void redwing_tls_patience(uintptr_t session, int milliseconds);
 /**
  * How many bytes were taken (0 < n ≤ count), -EAGAIN: none now, else -errno. What is taken may still
  * be held: see redwing_tls_flush.

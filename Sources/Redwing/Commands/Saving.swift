@@ -178,6 +178,7 @@ enum Saving {
                 text = unsafe reader.part.text.view.array
             } else {
                 built = try ValueRDB.read(reader, database.heap, database.limits)
+                if built == nil { throw reader.malformed("an empty collection") }
             }
             try reader.next()
             let replaced = replace && server.remove(key, in: database)

@@ -183,11 +183,16 @@ extension Server {
             return no(
                 "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.")
         }
-        if loading, !flags.contains(.loading) {
+        if loading, !flags.contains(.loading), !mayEndLoad(command) {
             return no("LOADING Redis is loading the dataset in memory")
         }
         if let text = busyRefusal(client, command) { return no(text) }
         return true
+    }
+
+    /// A load that our link began ends with the link: a master that keeps silent must not hold us.
+    private func mayEndLoad(_ command: Command) -> Bool {
+        (command.name == "replicaof" || command.name == "slaveof") && replication?.loader != nil
     }
 
     /// Recomputes whether `execute` must look closer. To be called when any of these change.

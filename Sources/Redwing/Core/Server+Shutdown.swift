@@ -85,6 +85,8 @@ extension Server {
             }
         }
         flushReplicas()
+        // A file that is being received is of no use any more.
+        replication?.connection?.close()
         flushReplies()
         for listener in listeners { SystemCalls.close(listener.fd) }
         if !config.unixsocket.isEmpty {

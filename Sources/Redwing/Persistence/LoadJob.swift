@@ -13,13 +13,14 @@ import Wing
 
 /// Where a load gets its bytes.
 enum LoadSource {
-    /// A file, in any container.
+    /// A file of ours, in any container.
     case file(path: String)
-    /// A descriptor in blocking mode, owned by the caller: a socket. `limit` bytes belong to the RDB, 0
-    /// when it ends by itself; `mark` must then follow.
-    case descriptor(Int32, limit: UInt64, mark: [UInt8])
-    /// The same through a TLS session, whose descriptor stays in non-blocking mode.
-    case transport(TLSConnection, limit: UInt64, mark: [UInt8], patience_ms: Int)
+    /// The RDB at the head of an open file: more follows.
+    case preamble(Int32)
+    /// What our master sent, in an open file: an RDB of `size` bytes and nothing else.
+    case received(Int32, size: UInt64)
+    /// The same straight off the socket: `size` bytes, or as many as come before `mark`.
+    case socket(Int32, TLSConnection?, size: UInt64, mark: [UInt8], patience_ms: Int)
 }
 
 /// What became of a load.
@@ -30,10 +31,7 @@ public enum LoadOutcome {
 
 public struct LoadFailure: Error, CustomStringConvertible {
     public let description: String
-    /// There is no such file.
-    public var isMissing = false
-    /// The bytes stopped coming (a timeout or a closed link), as opposed to being wrong.
-    public var isTransport = false
+    init(_ description: String) { self.description = description }
 }
 
 public final class LoadJob: @unchecked Sendable {
@@ -42,6 +40,7 @@ public final class LoadJob: @unchecked Sendable {
     public let startedAt: Int64
     public let total: UInt64
     private let source: LoadSource
+    private let input: Result<LoadInput, LoadFailure>
     private let loader: SnapshotLoader
     private let databases: Int
     private let options: RDBReader.Options
@@ -51,6 +50,12 @@ public final class LoadJob: @unchecked Sendable {
         self.total = total
         startedAt = server.now / 1000
         databases = server.keyspace.databases.count
+        progress.total = total
+        do throws(LoadFailure) {
+            input = .success(try Self.open(source, progress))
+        } catch {
+            input = .failure(error)
+        }
         var loader = SnapshotLoader()
         loader.dropExpiredBefore = keepExpired ? nil : server.now
         loader.clock = server.lruClock
@@ -58,41 +63,52 @@ public final class LoadJob: @unchecked Sendable {
         loader.limits = server.keyspace.databases[0].limits
         let pause = server.config.keyLoadDelay
         if pause > 0 { loader.delay = { usleep(UInt32(clamping: pause)) } }
-        self.loader = loader
         var options = RDBReader.Options()
         options.ignoreChecksum = !server.config.rdbchecksum
+        options.refusesUnsupported = server.config.rdbUnsupported == .refuse
         switch source {
-        case .file: break
-        case .descriptor(_, let limit, _): options.limit = limit
-        case .transport(_, let limit, _, _): options.limit = limit
+        case .file, .preamble:
+            if case .success(let input) = input { loader.claimable(bytes: input.size) }
+        case .received(_, let size):
+            options.limit = size
+            loader.claimable(bytes: size)
+        case .socket(_, _, let size, _, _):
+            options.limit = size
+            loader.claimable(announced: size)
         }
+        self.loader = loader
         self.options = options
-        progress.total = total
     }
 
-    /// Asks the loader to stop; it ends with a failure soon after.
-    public func cancel() { progress.isCancelled = true }
+    private static func open(
+        _ source: LoadSource, _ progress: LoadProgress
+    ) throws(LoadFailure) -> LoadInput {
+        switch source {
+        case .file(let path): try .file(path, progress)
+        case .preamble(let file), .received(let file, _): try .copy(of: file, progress)
+        case .socket(let socket, let transport, _, _, let patience):
+            try .socket(socket, transport, patience_ms: patience, progress)
+        }
+    }
+
+    /// Asks the loader to stop; it ends with a failure soon after. Main thread.
+    public func cancel() {
+        progress.isCancelled = true
+        if case .success(let input) = input { input.interrupt() }
+    }
 
     /// Loads here and now.
     func run() -> LoadOutcome {
-        switch source {
-        case .file(let path): return loadFile(path)
-        case .descriptor(let fd, _, let mark):
+        switch input {
+        case .failure(let failure): return .failed(failure)
+        case .success(let input):
             do throws(RDBFault) {
-                let reader = try RDBReader(fd: fd, options)
-                return try load(reader, mark: mark)
+                // The reader knows only where its input is.
+                defer { withExtendedLifetime(input) {} }
+                return try load(input.reader(options), input)
             } catch {
-                return .failed(Self.failure(error))
-            }
-        case .transport(let connection, _, let mark, let patience):
-            // The reader knows only where it is.
-            defer { withExtendedLifetime(connection) {} }
-            do throws(RDBFault) {
-                let place = connection.source(patience_ms: patience)
-                let reader = try unsafe RDBReader(source: redwing_tls_pull, context: place, options)
-                return try load(reader, mark: mark)
-            } catch {
-                return .failed(Self.failure(error))
+                let trouble = input.containerTrouble(at: error.offset)
+                return .failed(LoadFailure(trouble ?? error.description))
             }
         }
     }
@@ -103,81 +119,63 @@ public final class LoadJob: @unchecked Sendable {
         let finished = Handover(finished)
         return BackgroundThread.start(stackBytes: 8 << 20) { [self] in
             let outcome = Handover(run())
-            mailbox.post { finished.value(outcome.value) }
+            mailbox.post {
+                // The link's own descriptor is the only one from here on: closing it ends the connection.
+                if case .success(let input) = self.input { input.close() }
+                finished.value(outcome.value)
+            }
         }
     }
 
-    private func load(_ reader: RDBReader, mark: [UInt8]) throws(RDBFault) -> LoadOutcome {
+    private func load(_ reader: RDBReader, _ input: LoadInput) throws(RDBFault) -> LoadOutcome {
         let keyspace = Keyspace(databases: databases)
         for database in keyspace.databases {
             database.limits = loader.limits
             database.newAccess = loader.clock
         }
         if loader.delay == nil && redwing_cpus() > 1 { reader.readAhead() }
-        let summary: LoadSummary
+        var summary = LoadSummary()
+        defer { for line in summary.notes.lines { Log.notice(line) } }
         do throws(RDBFault) {
-            summary = try loader.load(reader, into: keyspace, progress: progress)
+            try loader.load(reader, into: keyspace, &summary, progress: progress)
         } catch {
             // The link ends with this; a thread that reads from it must not wait for more.
-            if case .descriptor(let fd, _, _) = source { _ = shutdown(fd, Int32(SHUT_RDWR)) }
+            input.interrupt()
             reader.stopAhead()
             throw error
         }
         reader.stopAhead()
-        if !mark.isEmpty, try reader.trail(mark.count) != mark {
-            throw reader.malformed("the RDB is not followed by its EOF mark")
-        }
+        try checkEnd(reader, input)
         return .loaded(keyspace, summary)
     }
 
-    private func loadFile(_ path: String) -> LoadOutcome {
-        let fd = unsafe open(path, O_RDONLY | O_CLOEXEC)
-        if fd < 0 {
-            let code = errno
-            let reason = unsafe String(cString: strerror(code))
-            return .failed(LoadFailure(description: "can't open \(path): \(reason)", isMissing: code == ENOENT))
-        }
-        defer { close(fd) }
-        _ = posix_fadvise(fd, 0, 0, Int32(POSIX_FADV_SEQUENTIAL))
-        var source = FileSource(fd: fd, progress: progress)
-        return unsafe withUnsafeMutablePointer(to: &source) { place in
-            guard let codec = unsafe wing_codec_reader_create(WING_CODEC_AUTO, FileSource.pull, place) else {
-                return .failed(LoadFailure(description: "no memory to read \(path)"))
+    /// What stands behind the RDB. Where its length was announced, that and nothing more: else the
+    /// stream would begin at the wrong byte, or bytes of it be lost.
+    private func checkEnd(_ reader: RDBReader, _ input: LoadInput) throws(RDBFault) {
+        let surplus: UInt64
+        switch source {
+        case .preamble: return
+        case .file(let path):
+            // As in Redis: what follows is not our affair, but hardly meant to be there.
+            guard reader.left.count > 0 || input.hasMore else { return }
+            let trouble = input.containerTrouble(at: reader.offset)
+            return Log.warning(
+                "\(path): \(trouble ?? "bytes follow the RDB (at byte \(reader.offset))"), ignored")
+        case .received(_, let size): surplus = size - reader.offset
+        case .socket(_, _, let size, let mark, _):
+            if mark.isEmpty {
+                surplus = size - reader.offset
+            } else {
+                if try reader.trail(mark.count) != mark {
+                    throw reader.malformed("the RDB is not followed by its EOF mark")
+                }
+                surplus = UInt64(reader.left.count)
             }
-            defer { unsafe wing_codec_reader_free(codec) }
-            do throws(RDBFault) {
-                let reader = try unsafe RDBReader(
-                    source: wing_codec_reader_read, context: Address(UnsafeRawPointer(codec)), options)
-                return try load(reader, mark: [])
-            } catch {
-                return .failed(Self.failure(error))
-            }
         }
+        guard surplus > 0 else { return }
+        let bytes = surplus == 1 ? "1 byte" : "\(surplus) bytes"
+        throw reader.malformed("the transfer holds \(bytes) more than its RDB")
     }
-
-    private static func failure(_ fault: RDBFault) -> LoadFailure {
-        let transport = fault.code == -EAGAIN || fault.code == -ECONNRESET || fault.code == -10001
-            || fault.code == -EPIPE || fault.code == -ETIMEDOUT
-        return LoadFailure(description: fault.description, isTransport: transport)
-    }
-}
-
-/// A file's descriptor as libwing pulls from it.
-private struct FileSource {
-    let fd: Int32
-    let progress: LoadProgress
-
-    static let pull:
-        @convention(c) (UnsafeMutableRawPointer?, UnsafeMutableRawPointer?, Int) -> Int = {
-            context, out, capacity in
-            guard let context = unsafe context, let out = unsafe out else { return -Int(EINVAL) }
-            let fd = unsafe context.assumingMemoryBound(to: FileSource.self).pointee.fd
-            while true {
-                let n = unsafe Glibc.read(fd, out, capacity)
-                if n >= 0 { return n }
-                if errno != EINTR { return -Int(errno) }
-            }
-        }
 }
 
 extension Server {
@@ -239,7 +237,6 @@ extension Server {
     /// Puts a loaded data set in the place of ours; the old one is freed behind the scenes.
     func adopt(_ fresh: Keyspace, _ summary: LoadSummary) {
         logOrigin(summary)
-        for note in summary.notes { Log.notice(note) }
         persistence.lastLoad = summary
         loadScripts(summary.info.scripts)
         if summary.keysExpired > 0 || summary.keysLoaded > 0 {

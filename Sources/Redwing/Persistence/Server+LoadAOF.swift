@@ -30,8 +30,7 @@ private final class AOFLoad {
         }
         size = Server.fileSize(path)
         _ = posix_fadvise(fd, 0, 0, Int32(POSIX_FADV_SEQUENTIAL))
-        job = LoadJob(
-            server, .descriptor(fd, limit: 0, mark: []), total: size, keepExpired: true)
+        job = LoadJob(server, .preamble(fd), total: size, keepExpired: true)
     }
 
     deinit { if fd >= 0 { SystemCalls.close(fd) } }
@@ -50,7 +49,7 @@ private final class AOFLoad {
         case .loaded(let fresh, let summary):
             server.adopt(fresh, summary)
             Log.notice("Reading the remaining AOF tail...")
-            startCommands(at: job.progress.bytes, base: summary.info.replication)
+            startCommands(at: summary.size, base: summary.info.replication)
             return true
         case .failed(let failure):
             Log.warning("\(failure)")

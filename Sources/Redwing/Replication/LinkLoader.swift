@@ -14,22 +14,25 @@ import Replication
 /// One load for the link; given up by `cancel`.
 final class LinkLoader {
     let job: LoadJob
-    /// The socket it reads from, when it does; shut down to wake it.
-    private let socket: Int32
     private(set) var isCancelled = false
-    /// Bytes that the link has been told of.
-    var told: UInt64 = 0
+    /// What the link has been told of.
+    private var toldBytes: UInt64 = 0
+    private var toldKeys: UInt64 = 0
     var progress: LoadProgress { job.progress }
 
-    init(_ job: LoadJob, socket: Int32 = -1) {
-        self.job = job
-        self.socket = socket
-    }
+    init(_ job: LoadJob) { self.job = job }
 
     func cancel() {
         isCancelled = true
         job.cancel()
-        if socket >= 0 { _ = shutdown(socket, Int32(SHUT_RDWR)) }
+    }
+
+    /// Bytes that have come since this was last asked; nil when nothing moved, neither bytes nor keys.
+    func advanced() -> UInt64? {
+        let (bytes, keys) = (progress.bytes, progress.keys)
+        guard bytes != toldBytes || keys != toldKeys else { return nil }
+        defer { (toldBytes, toldKeys) = (bytes, keys) }
+        return bytes - toldBytes
     }
 }
 
@@ -43,16 +46,15 @@ extension ReplicationRoom {
             server.persistence.child?.stop()
         }
         Log.notice("MASTER <-> REPLICA sync: Loading DB in memory")
-        guard let path = connection?.receivedPath else { return }
-        let job = LoadJob(
-            server, .file(path: path), total: Server.fileSize(path), keepExpired: true)
+        guard let file = connection?.receivedFile else { return }
+        let size = TransferCalls.size(file)
+        let job = LoadJob(server, .received(file, size: size), total: size, keepExpired: true)
         begin(LinkLoader(job), serving: false, from: "disk")
     }
 
     /// The body is parsed as it comes. With `swapdb` the old data is served on, else nothing was there.
     func parseFromSocket(_ size: ReplicaLink.Transfer.Size) {
         guard let connection else { return }
-        let fd = connection.lend()
         Log.notice("MASTER <-> REPLICA sync: Loading DB in memory")
         let total = UInt64(size.total ?? 0)
         let mark: [UInt8]
@@ -60,18 +62,12 @@ extension ReplicationRoom {
         case .bytes: mark = []
         case .mark(let text): mark = Array(text.utf8)
         }
-        let source: LoadSource
-        if let transport = connection.transport {
-            source = .transport(
-                transport, limit: total, mark: mark, patience_ms: server.config.replTimeout * 1000)
-        } else {
-            TransferCalls.setBlocking(fd, timeoutSeconds: server.config.replTimeout)
-            source = .descriptor(fd, limit: total, mark: mark)
-        }
+        let source = LoadSource.socket(
+            connection.lend(), connection.transport, size: total, mark: mark,
+            patience_ms: server.config.replTimeout * 1000)
         let job = LoadJob(server, source, total: total, keepExpired: true)
         begin(
-            LinkLoader(job, socket: fd), serving: server.config.replDisklessLoad == .swapdb,
-            from: "socket")
+            LinkLoader(job), serving: server.config.replDisklessLoad == .swapdb, from: "socket")
     }
 
     private func begin(_ loader: LinkLoader, serving: Bool, from place: String) {
@@ -79,7 +75,7 @@ extension ReplicationRoom {
         server.beginLoading(loader.job, serving: serving)
         let started = loader.job.start(server) { [self] outcome in finish(outcome, loader, place) }
         if !started {
-            let failure = LoadFailure(description: "can't start the loader thread")
+            let failure = LoadFailure("can't start the loader thread")
             finish(.failed(failure), loader, place)
         }
     }
@@ -87,6 +83,7 @@ extension ReplicationRoom {
     /// Back on the main thread. A load that was given up meanwhile only leaves its keyspace behind.
     private func finish(_ outcome: LoadOutcome, _ loader: LinkLoader, _ place: String) {
         if loader.isCancelled || self.loader !== loader { return }
+        tellOfParsing()
         self.loader = nil
         server.endLoading()
         switch outcome {
@@ -112,19 +109,20 @@ extension ReplicationRoom {
         }
     }
 
+    /// The loader reads off the socket.
+    var isParsing: Bool {
+        switch link.transfer?.phase {
+        case .parsing: loader != nil
+        case .header, .receiving, .loading, nil: false
+        }
+    }
+
     /// While bytes are parsed off the socket nobody else sees them come.
     func tellOfParsing() {
-        guard let loader, let transfer = link.transfer else { return }
-        switch transfer.phase {
-        case .parsing:
-            let bytes = loader.progress.bytes
-            if bytes > loader.told {
-                link.received(bytes: Int64(bytes - loader.told), at: Self.now)
-                loader.told = bytes
-            }
-            connection?.sendNewline()
-        case .header, .receiving, .loading: break
-        }
+        guard isParsing, let bytes = loader?.advanced() else { return }
+        server.statistics.replicationInputBytes += bytes
+        server.statistics.inputBytes += bytes
+        link.received(bytes: Int64(bytes), at: Self.now)
     }
 
     /// rdb-del-sync-files: nothing of ours is to be on disk.
@@ -150,6 +148,10 @@ extension ReplicationRoom {
         guard least > 0, !forced, fresh.databases.allSatisfy({ $0.count == 0 }) else { return nil }
         let held = server.keyspace.databases.reduce(0) { $0 + $1.count }
         guard held >= least else { return nil }
+        // Our own history may end in nothing.
+        if let next = link.transfer?.history, history.leads(to: next.id, at: next.offset, from: stream.end) {
+            return nil
+        }
         let text =
             "The master's data set is empty and of a foreign history, ours holds \(held) keys: kept it "
             + "(replica-empty-master-guard). REPLICAOF <host> <port> FORCE takes the empty one"

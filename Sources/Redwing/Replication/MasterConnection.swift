@@ -32,9 +32,6 @@ final class MasterConnection: EventHandler {
             self.size = size
         }
 
-        /// A second way to the file, whatever its name is at the moment.
-        var link: String { "/proc/self/fd/\(file)" }
-
         deinit { SystemCalls.close(file) }
     }
 
@@ -86,7 +83,7 @@ final class MasterConnection: EventHandler {
         return mine
     }
 
-    /// The loader has the descriptor: no event is ours. `reading` takes it back.
+    /// The loader reads from the descriptor: no event is ours, and we write only.
     func lend() -> Int32 {
         server.loop.unwatch(fd)
         phase = .idle
@@ -146,11 +143,16 @@ final class MasterConnection: EventHandler {
             guard let end = bytes.firstIndex(of: 0x0A) else {
                 // Half a line: wait for the rest, but not for ever for a line that never ends.
                 if n >= Self.longestLine { return lost("a line of more than \(n) bytes") }
+                if TransferCalls.hasEnded(fd) {
+                    return lost(
+                        "connection closed by the master behind '\(bytes.printable(most: 64))', which is no line"
+                    )
+                }
                 let now = ReplicationRoom.now
                 let since = lineSince ?? now
                 lineSince = since
                 if now - since > Self.lineLimit {
-                    return lost("the line '\(bytes.prefix(64).printable)' doesn't end")
+                    return lost("the line '\(bytes.printable(most: 64))' doesn't end")
                 }
                 pollForLine()
                 return
@@ -164,7 +166,9 @@ final class MasterConnection: EventHandler {
     /// A line came, without its newline.
     func took(line: Bytes) {
         let end = line.count
-        let text = end > 0 && line[end - 1] == 0x0D ? line[0..<(end - 1)].string : line.string
+        let isWhole = end > 0 && line[end - 1] == 0x0D
+        // What a master says is printable, and short: anything else is only logged.
+        let text = (isWhole ? line[0..<(end - 1)] : line).printable(most: 256)
         let isEmpty = server.keyspace.databases.allSatisfy { $0.count == 0 }
         room.perform(
             room.link.received(line: text, keyspaceIsEmpty: isEmpty, at: ReplicationRoom.now))
@@ -234,7 +238,6 @@ final class MasterConnection: EventHandler {
         }
         let body = Body(file: file, path: path, size: size)
         phase = .body(body)
-        if size.total == 0 { complete(body) }
     }
 
     func abandonBody() {
@@ -299,19 +302,21 @@ final class MasterConnection: EventHandler {
         lost(reason)
     }
 
-    /// The body is loaded at once; meanwhile it is synced and then renamed on another thread, so that
-    /// what a crash leaves is the old file or the new one, whole.
+    /// The file is whole. Nothing comes before our ACK, and a hang-up would be an event without end: the
+    /// stream, or the next newline, finds out.
     func complete(_ body: Body) {
         phase = .idle
-        server.loop.setInterest(fd, [])
+        server.loop.unwatch(fd)
         received = body
         room.perform(room.link.transferred(at: ReplicationRoom.now))
     }
 
     /// The received file, for the loader.
-    var receivedPath: String? { received?.link }
+    var receivedFile: Int32? { received?.file }
 
-    /// The received file gets its name when its bytes are on disk.
+    /// The received file gets its name when it was loaded and its bytes are on disk, on another thread: what
+    /// a crash leaves is the old file or the new one, whole, and one that doesn't load replaces nothing.
+    /// (Redis renames first, and waits for the disk before it loads.)
     func keepReceived() {
         guard let body = received else { return }
         received = nil
@@ -329,6 +334,8 @@ final class MasterConnection: EventHandler {
                 Log.warning(
                     "Failed trying to rename the temp DB into \(target) in MASTER <-> REPLICA synchronization: \(reason)")
                 TransferCalls.remove(body.path)
+            } else {
+                TransferCalls.syncDirectory()
             }
         }
     }
@@ -341,14 +348,6 @@ final class MasterConnection: EventHandler {
 }
 
 extension Bytes {
-    /// The bytes with those that are not printable as \xHH, for a log.
-    fileprivate var printable: String {
-        array.map { c in
-            c >= 0x20 && c < 0x7F
-                ? String(UnicodeScalar(c)) : "\\x" + String(c >> 4, radix: 16) + String(c & 15, radix: 16)
-        }.joined()
-    }
-
     fileprivate func firstIndex(of byte: UInt8) -> Int? {
         for i in 0..<count where self[i] == byte { return i }
         return nil

@@ -66,6 +66,7 @@ extension ReplicationRoom {
             heard = false
             link.streamed(at: Self.now)
         }
+        tellOfParsing()
         perform(link.tick(position: position, at: Self.now))
     }
 

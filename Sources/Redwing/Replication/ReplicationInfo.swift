@@ -46,7 +46,9 @@ extension ReplicationRoom {
         line("slave_read_repl_offset", stream.end + Int64(transactionBytes.count))
         line("slave_repl_offset", stream.end)
         if let transfer = link.transfer { transferLines(transfer, now, line) }
-        if let since = link.downSince { line("master_link_down_since_seconds", (now - since).seconds) }
+        if !link.isConnected {
+            line("master_link_down_since_seconds", link.downSince.map { (now - $0).seconds } ?? -1)
+        }
         line("slave_priority", server.config.replicaPriority)
         line("slave_read_only", server.config.replicaReadOnly ? 1 : 0)
         line("replica_announced", server.config.replicaAnnounced ? 1 : 0)

@@ -10,7 +10,7 @@ import Replication
 extension ReplicationRoom {
     func tick() {
         refreshSettings()
-        tellOfParsing()
+        if isParsing { connection?.sendNewline() }
         for duty in cron.tick(facts, at: Self.now) { perform(duty) }
         // What replicas were behind with is given back also when nobody writes any more.
         stream.trim()

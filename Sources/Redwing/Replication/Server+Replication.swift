@@ -176,7 +176,14 @@ extension ReplicationRoom {
 
     /// What the RDB at start-up says of the stream behind it.
     func restore(_ found: SnapshotInfo.Replication) {
-        guard let id = ReplicationID(found.id), found.offset >= 0, found.streamDB >= 0 else { return }
+        guard StreamOffset.isPlausible(found.offset) else {
+            if found.offset != -1 {
+                Log.warning(
+                    "The data says that it is at offset \(found.offset) of its replication stream, which can't be: it is served without a history.")
+            }
+            return
+        }
+        guard let id = ReplicationID(found.id), found.streamDB >= 0 else { return }
         stream.restart(at: found.offset)
         if server.isReplica {
             // We were continued up to there: ask our master to go on.
@@ -232,12 +239,6 @@ extension ReplicationRoom {
         server.loop.schedule(after: 1000, every: 1000) { [unowned self] in tick() }
         if let master = server.config.replicaof {
             let target = ReplicaLink.Master(host: master.host, port: master.port)
-            if restored != nil {
-                Log.notice(
-                    "Before turning into a replica, using my own master parameters to synthesize a "
-                        + "cached master: I may be able to synchronize with the new master with just a "
-                        + "partial transfer.")
-            }
             perform(link.start(target, restored: restored, at: Self.now))
             restored = nil
         }

@@ -68,21 +68,25 @@ enum TransferCalls {
     static func openToRead(_ path: String) -> Int32 { unsafe open(path, O_RDONLY | O_CLOEXEC) }
     static func remove(_ path: String) { unsafe _ = unlink(path) }
     static func move(_ path: String, to target: String) -> Bool { unsafe rename(path, target) == 0 }
+    /// The working directory's entries are on disk.
+    static func syncDirectory() {
+        let folder = unsafe open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard folder >= 0 else { return }
+        _ = fsync(folder)
+        SystemCalls.close(folder)
+    }
+
+    /// The peer sends nothing any more: what the socket holds is all there will be.
+    static func hasEnded(_ socket: Int32) -> Bool {
+        // POLLRDHUP, which is EPOLLRDHUP.
+        waits(socket, for: Int32(EPOLLRDHUP.rawValue), 0)
+    }
 
     /// A pipe's reading and writing end, or -errno.
     static func pipe(size: Int32) -> Result<(Int32, Int32), SystemError> {
         var ends: [Int32] = [-1, -1]
         let code = unsafe redwing_pipe(&ends, size)
         return code < 0 ? .failure(SystemError(call: "pipe2", code: -code)) : .success((ends[0], ends[1]))
-    }
-
-    /// For a thread that may wait: reads block, but for `timeoutSeconds` at most.
-    static func setBlocking(_ fd: Int32, timeoutSeconds: Int) {
-        let flags = fcntl(fd, F_GETFL)
-        if flags >= 0 { _ = fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) }
-        var limit = timeval(tv_sec: timeoutSeconds, tv_usec: 0)
-        unsafe _ = setsockopt(
-            fd, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     }
 
     static func waitWritable(_ fd: Int32, milliseconds: Int32) {

@@ -85,10 +85,4 @@ final class TLSConnection: Transport, @unchecked Sendable {
         if n >= 0 { return .bytes(n) }
         return n == -Int(EAGAIN) ? .wouldBlock : .failed(Int32(-n))
     }
-
-    /// What a thread that waits for bytes passes to libwing's reader. Good while `self` lives.
-    func source(patience_ms: Int) -> Address {
-        redwing_tls_patience(handle, Int32(clamping: patience_ms))
-        return Address(handle)
-    }
 }
