@@ -252,7 +252,7 @@ def test_files_made_only_for_a_sync_are_removed(farm, delete):
     saved = farm.redwing(options | {"save": "3600 1000000"})
     replicate(saved, master)
     wait_link_up(saved)
-    assert os.path.exists(saved.dump_path())
+    eventually(lambda: os.path.exists(saved.dump_path()), 10)
 
 
 def test_a_script_cache_is_flushed_when_the_last_replica_goes(farm):

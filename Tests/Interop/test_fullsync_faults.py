@@ -137,6 +137,97 @@ def test_the_master_is_killed(farm, phase, send, receive):
     assert_same(master, replica)
 
 
+def cut(master, proxy):
+    proxy.cut()
+
+
+def silence(master, proxy):
+    proxy.silence()
+
+
+def kill(master, proxy):
+    master.kill()
+    master.start()
+
+
+@pytest.mark.parametrize("fault", [cut, silence, kill], ids=lambda one: one.__name__)
+@pytest.mark.parametrize("roles, receive", [
+    (("redis", "redwing"), "disabled"), (("redis", "redwing"), "swapdb"), (("redis", "redwing"), "on-empty-db"),
+    (("redwing", "redwing"), "on-empty-db"), (("redwing", "redis"), "disabled")],
+    ids=lambda one: one if isinstance(one, str) else "->".join(one))
+def test_something_happens_in_the_middle(farm, roles, receive, fault):
+    """Beside stock servers, and where the old data set is none."""
+    master, replica, proxy = start_two(farm, roles, receive=receive)
+    master.call("SAVE")
+    proxy.throttle(3_000_000)
+    replicate(replica, proxy)
+    eventually(lambda: proxy.bytes_down > PHASES["middle"], 15, interval=0.002)
+    first = proxy.connections
+    fault(master, proxy)
+    proxy.throttle(None)
+    if fault is silence:
+        eventually(lambda: "imeout" in replica.log(), 15)
+        proxy.cut()
+        proxy.resume()
+    assert_same(master, replica)
+    assert proxy.connections > first and replica.alive()
+
+
+@pytest.mark.parametrize("send", SEND)
+@pytest.mark.parametrize("receive", ["disabled", "on-empty-db", "swapdb"])
+def test_a_byte_from_a_stock_master_is_wrong(farm, receive, send):
+    master, replica, proxy = start_two(farm, ("redis", "redwing"), send, receive)
+    proxy.corrupt_at = PHASES["middle"]
+    replicate(replica, proxy)
+    eventually(lambda: proxy.corrupted, 15)
+    assert_same(master, replica)
+    assert proxy.connections >= 2 and "Failed trying to load the MASTER synchronization DB" in replica.log()
+
+
+@pytest.mark.parametrize("send", SEND)
+def test_a_byte_for_a_stock_replica_is_wrong(farm, send):
+    """It finds it by our checksum. It ends itself then, or asks again; we go on in any case."""
+    master, replica, proxy = start_two(farm, ("redwing", "redis"), send)
+    proxy.corrupt_at = PHASES["middle"]
+    replicate(replica, proxy)
+    eventually(lambda: proxy.corrupted, 15)
+    eventually(lambda: not replica.alive() or proxy.connections >= 2, 15)
+    if not replica.alive():
+        # It has put the damaged file in the place of its own.
+        if os.path.exists(replica.dump_path()):
+            os.unlink(replica.dump_path())
+        replica.start()
+        replicate(replica, proxy)
+    assert_same(master, replica)
+    assert "hecksum" in replica.log() or "MASTER synchronization DB" in replica.log()
+
+
+@pytest.mark.parametrize("receive, keys", [("disabled", 1), ("on-empty-db", 0), ("on-empty-db", 1), ("swapdb", 1)])
+def test_what_is_served_while_the_new_set_is_built(farm, receive, keys):
+    """Nothing, but with swapdb the old data; on-empty-db goes by way of the disk where there is any."""
+    master = farm.redis({"repl-diskless-sync": "yes", "repl-diskless-sync-delay": "0"})
+    with master.client() as client:
+        client.pipeline([("SET", f"k:{i}", i) for i in range(300)])
+    replica = farm.redwing({"repl-diskless-load": receive, "key-load-delay": "10000"})
+    with replica.client() as client:
+        if keys:
+            client.call("SET", "mine", "1")
+        replicate(replica, master)
+        parses = receive == "swapdb" or not keys
+        wanted = "parsing" if parses else "loading"
+        eventually(lambda: client.info("replication").get("master_sync_phase") == wanted, 10)
+        info = client.info("persistence")
+        assert (info["loading"], info["async_loading"]) == (("0", "1") if receive == "swapdb" else ("1", "0"))
+        reply = client.call_or_error("GET", "mine")
+        if receive == "swapdb":
+            assert reply == b"1"
+        else:
+            assert str(reply) == "LOADING Redis is loading the dataset in memory"
+        assert "to parser" in replica.log() if parses else "to disk" in replica.log()
+    assert_same(master, replica)
+    assert replica.call("EXISTS", "mine") == 0
+
+
 def test_the_snapshot_child_is_killed(farm):
     """The waiting replica is told or dropped, and the next snapshot serves it."""
     master, replica, proxy = start_two(farm, send="diskless")
