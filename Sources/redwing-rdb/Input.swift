@@ -15,7 +15,8 @@ final class Input {
     private let path: String
 
     /// Over the file at `path`; every byte that is read out of its container also goes to `copy`.
-    init(path: String, copyingTo copy: Output? = nil) throws {
+    /// What 6.0 can't hold comes as a note, or is an error.
+    init(path: String, unsupported: Unsupported, copyingTo copy: Output? = nil) throws {
         self.path = path
         self.copy = copy
         fd = path == "-" ? 0 : unsafe open(path, O_RDONLY | O_CLOEXEC)
@@ -34,7 +35,7 @@ final class Input {
             throw Failure(description: text(of: WING_E_NOMEM))
         }
         unsafe codec = unsafe made
-        try openReader()
+        try openReader(unsupported)
     }
 
     deinit {
@@ -43,7 +44,7 @@ final class Input {
         close(fd)
     }
 
-    private func openReader() throws {
+    private func openReader(_ unsupported: Unsupported) throws {
         let source:
             @convention(c) (UnsafeMutableRawPointer?, UnsafeMutableRawPointer?, Int) -> Int = {
                 context, out, capacity in
@@ -55,7 +56,9 @@ final class Input {
                     .next(out, capacity)
             }
         let context = unsafe Unmanaged.passUnretained(self).toOpaque()
-        unsafe reader = unsafe wing_rdb_reader_open_source(source, context, nil)
+        var options = wing_rdb_reader_options()
+        options.refuse = unsupported == .refuse ? UInt32(WING_RDB_REFUSE_ALL.rawValue) : 0
+        unsafe reader = unsafe wing_rdb_reader_open_source(source, context, &options)
         if unsafe reader == nil { throw Failure(description: text(of: WING_E_NOMEM)) }
     }
 

@@ -20,8 +20,10 @@ struct Check: ParsableCommand {
     @Argument(help: "The RDB file, as it is or in an LZ4 frame or gzip.")
     var file: String
 
+    @OptionGroup var rules: Rules
+
     func run() throws {
-        let input = try Input(path: file)
+        let input = try Input(path: file, unsupported: rules.unsupported)
         var summary = Summary()
         try input.forEachItem { item in
             switch item {
@@ -50,11 +52,13 @@ struct Print: ParsableCommand {
     @Argument(help: "The RDB file, as it is or in an LZ4 frame or gzip.")
     var file: String
 
+    @OptionGroup var rules: Rules
+
     @Flag(help: "Print JSON.")
     var json = false
 
     func run() throws {
-        let input = try Input(path: file)
+        let input = try Input(path: file, unsupported: rules.unsupported)
         var printer: any Printer = json ? JSONPrinter() : LinePrinter()
         try input.forEachItem { printer.received($0) }
     }
@@ -74,10 +78,13 @@ struct Convert: ParsableCommand {
     @Option(help: "none, lz4 or gzip.")
     var container: Container
 
+    @OptionGroup var rules: Rules
+
     func run() throws {
         let output = try Output(path: output, container: container)
         do {
-            let input = try Input(path: input, copyingTo: output)
+            let input = try Input(
+                path: input, unsupported: rules.unsupported, copyingTo: output)
             try input.forEachItem { _ in }
             try input.expectEnd()
             try output.commit()
@@ -87,6 +94,15 @@ struct Convert: ParsableCommand {
         }
     }
 }
+
+/// How a file is read.
+struct Rules: ParsableArguments {
+    @Option(
+        help: "What Redis 6.0 can't hold, functions, modules, expiries of fields: skip or refuse.")
+    var unsupported = Unsupported.skip
+}
+
+enum Unsupported: String, ExpressibleByArgument, CaseIterable { case skip, refuse }
 
 /// What a file's bytes are wrapped in.
 enum Container: String, ExpressibleByArgument, CaseIterable {

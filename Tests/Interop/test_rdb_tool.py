@@ -8,6 +8,8 @@ import subprocess
 
 import pytest
 
+from links import rdb_of
+
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 TOOL = os.environ.get("REDWING_RDB", os.path.join(ROOT, ".build", "release", "redwing-rdb"))
 FIXTURES = [os.path.join(ROOT, "Tests", "Fixtures", name)
@@ -51,6 +53,14 @@ def test_containers_open_with_the_standard_tools(container, opener, tmp_path):
         assert subprocess.run(opener, stdin=file, capture_output=True).stdout == read(FIXTURES[0])
     run("convert", packed, back, "--container", "none")
     assert read(back) == read(FIXTURES[0])
+
+
+def test_what_6_0_cant_hold_is_noted_or_refused(tmp_path):
+    path = tmp_path / "functions.rdb"
+    path.write_bytes(rdb_of(b"\xf5\x0e#!lua name=lib\xfe\x00\x00\x01k\x01v", 11))
+    for command in ("check", "print"):
+        assert "skipped function library '#!lua name=lib'" in run(command, path)
+        assert "a function library (at byte 10)" in run(command, path, "--unsupported", "refuse", code=1)
 
 
 def test_a_damaged_file_is_named_and_not_converted(tmp_path):
