@@ -74,7 +74,7 @@ OTHERWISE = {
 }
 FIXED = {"bind", "port", "tls-port"}  # 7.0 can change them
 OURS = {
-    "rdb-container", "repl-max-concurrent-syncs", "repl-spool", "repl-spool-size",
+    "rdb-container", "rdb-unsupported", "repl-max-concurrent-syncs", "repl-spool", "repl-spool-size",
     "replica-empty-master-guard", "set-max-listpack-entries", "set-max-listpack-value",
     # of 6.0 to 6.2, and hidden in 7.0
     "gopher-enabled", "key-load-delay", "loading-process-events-interval-bytes",
