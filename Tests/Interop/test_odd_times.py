@@ -215,9 +215,7 @@ def test_saves_while_a_save_runs(farm):
         for words in (["BGSAVE", "x"], ["BGSAVE", "SCHEDULE", "x"]):
             assert str(client.call_or_error(*words)) == "ERR syntax error"
         child = children(server)[0]
-        with open(f"/proc/{child}/cmdline") as file:
-            title = file.read().rstrip("\0")
-        assert title == f"redis-rdb-bgsave 127.0.0.1:{server.port}"
+        eventually(lambda: title(child) == f"redis-rdb-bgsave 127.0.0.1:{server.port}")
         os.kill(child, signal.SIGUSR1)
         eventually(lambda: client.info("persistence")["rdb_bgsave_in_progress"] == "0")
         # Ended on purpose: nothing failed.
@@ -230,6 +228,11 @@ def test_saves_while_a_save_runs(farm):
         os.kill(children(server)[0], signal.SIGUSR1)
         eventually(lambda: client.info("persistence")["rdb_saves"] == "1")
     assert os.path.exists(server.dump_path())
+
+
+def title(pid):
+    with open(f"/proc/{pid}/cmdline") as file:
+        return file.read().rstrip("\0")
 
 
 def children(server):

@@ -201,7 +201,10 @@ extension Server {
             persistence.saves += 1
             persistence.lastSave = now / 1000
             persistence.lastStatusOk = true
-        } else if end.signal == 0, end.exitCode == Int32(WING_FORK_EXIT_STOPPED) {
+        } else if end.signal == SIGUSR1
+            || end.signal == 0 && end.exitCode == Int32(WING_FORK_EXIT_STOPPED)
+        {
+            // Ended on purpose, by the signal itself when the child had barely begun.
             Log.warning("Background saving terminated by signal \(SIGUSR1)")
         } else if end.signal != 0 {
             Log.warning("Background saving terminated by signal \(end.signal)")
