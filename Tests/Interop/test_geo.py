@@ -118,8 +118,4 @@ def random_geo(seed, count):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_random_places(pair, seed):
-    for part in range(4):
-        pair.random(random_geo(seed * 100 + part, 300))
-        pair.digest()
-    pair.each("DEBUG RELOAD")
-    pair.digest()
+    pair.sequence(*(random_geo(seed * 100 + part, 300) for part in range(4)))

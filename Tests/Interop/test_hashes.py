@@ -132,11 +132,7 @@ def request(rng):
 def test_random_sequences(pair, entries):
     pair.config("hash-max-ziplist-entries", entries)
     rng = random.Random(entries)
-    for _ in range(4):
-        pair.random([request(rng) for _ in range(1500)])
-        pair.digest()
-        pair.each("DEBUG RELOAD")
-        pair.digest()
+    pair.sequence(*([request(rng) for _ in range(1500)] for _ in range(4)))
 
 
 def test_hscan_gives_each_field_while_the_table_changes(pair):

@@ -41,6 +41,4 @@ def test_random_elements_give_the_same_bytes(pair, seed):
             ("PFMERGE", f"m{choices.randrange(2)}", "h0", key), ("GET", "m0"),
         ])
 
-    for _ in range(6):
-        pair.random([one() for _ in range(400)])
-    pair.digest()
+    pair.sequence(*([one() for _ in range(400)] for _ in range(3)))

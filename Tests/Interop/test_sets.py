@@ -158,8 +158,4 @@ def random_sets(seed, count):
 def test_random_sequences(pair, seed):
     if seed % 2:
         pair.config("set-max-intset-entries", 8)
-    for part in range(5):
-        pair.random(random_sets(seed * 100 + part, 300))
-        pair.digest()
-    pair.each("DEBUG RELOAD")
-    pair.digest()
+    pair.sequence(*(random_sets(seed * 100 + part, 300) for part in range(5)))

@@ -38,11 +38,26 @@ extension Bits {
         if readOnly {
             return c.reply.error("ERR BITFIELD_RO only supports the GET subcommand")
         }
+        let mayFail = steps.contains { $0.overflow == .fail }
+        let before = mayFail ? length(c) : nil
         guard let text = writable(c, c[1], atLeast: (end + 7) >> 3) else { return }
         c.reply.array(steps.count)
         var changes = 0
         for step in steps where run(c, step, text) { changes += 1 }
-        if changes > 0 { c.changed(c[1], .string, "setbit", dirty: changes) }
+        if changes > 0 {
+            c.changed(c[1], .string, "setbit", dirty: changes)
+        } else if mayFail, before != text.count {
+            // No step was taken, but the string was made as long as they need. Redis keeps that from
+            // its replicas.
+            c.server.dirty += 1
+            c.server.touched(c[1], in: c.database, by: c)
+        }
+    }
+
+    /// The bytes of the value; nil without one, or with one of another type.
+    private static func length(_ c: Client) -> Int? {
+        guard let entry = c.lookupWrite(c[1]), entry.type == .string else { return nil }
+        return entry.withString { $0.count }
     }
 
     private static func parse(_ c: Client) -> [Step]? {
