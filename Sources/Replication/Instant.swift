@@ -12,9 +12,11 @@ public struct Instant: Hashable, Comparable, Sendable, CustomStringConvertible {
     @inlinable
     public static func < (a: Instant, b: Instant) -> Bool { a.ms < b.ms }
 
+    /// A span that is too long to be counted, as peers and clients may ask for, never ends.
     @inlinable
     public static func + (start: Instant, span: Duration_ms) -> Instant {
-        Instant(ms: start.ms + span.ms)
+        let (sum, overflow) = start.ms.addingReportingOverflow(span.ms)
+        return Instant(ms: overflow ? (span.ms > 0 ? .max : .min) : sum)
     }
 
     /// Time from `start` to `end`.

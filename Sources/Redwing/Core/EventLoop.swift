@@ -130,6 +130,12 @@ public final class EventLoop {
     /// Milliseconds of the monotonic clock.
     public static var monotonic: Int64 { redwing_monotonic_ns() / 1_000_000 }
 
+    /// The moment `delay` ms from now; a delay that is too long to be counted never ends.
+    public static func deadline(after delay: Int64) -> Int64 {
+        let (sum, overflow) = monotonic.addingReportingOverflow(max(0, delay))
+        return overflow ? Int64.max : sum
+    }
+
     /// Runs `body` in `delay` ms, and each `period` ms from then on when one is given.
     @discardableResult
     public func schedule(after delay: Int64, every period: Int64? = nil, _ body: @escaping () -> Void)
@@ -137,7 +143,7 @@ public final class EventLoop {
     {
         let id = TimerID(number: nextTimer)
         nextTimer += 1
-        timers.append(Timer(id: id, due: Self.monotonic + delay, period: period, body: body))
+        timers.append(Timer(id: id, due: Self.deadline(after: delay), period: period, body: body))
         findNextDue()
         return id
     }
