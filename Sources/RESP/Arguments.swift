@@ -33,3 +33,19 @@ public struct Arguments {
 
     public var all: [Bytes] { words }
 }
+
+extension ByteBuffer {
+    /// A command as a RESP array.
+    public func append(request words: [Bytes]) {
+        append(UInt8(ascii: "*"))
+        append(decimal: Int64(words.count))
+        append("\r\n")
+        for word in words {
+            append(UInt8(ascii: "$"))
+            append(decimal: Int64(word.count))
+            append("\r\n")
+            append(word)
+            append("\r\n")
+        }
+    }
+}

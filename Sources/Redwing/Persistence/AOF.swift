@@ -15,6 +15,7 @@ import Configuration
 import Glibc
 import Keyspace
 import Memory
+import RESP
 import Replication
 
 /// One for each server, main thread only.
@@ -163,7 +164,7 @@ extension AppendOnlyFile: CommandSink {
 
     public func append(words: [Bytes], db: Int) {
         begin(db)
-        Self.write(words, to: pending)
+        pending.append(request: words)
     }
 
     /// SELECT where the db changes, MULTI before the first of what belongs together.
@@ -176,20 +177,6 @@ extension AppendOnlyFile: CommandSink {
         if case .open(let depth) = group {
             pending.append("*1\r\n$5\r\nMULTI\r\n")
             group = .framed(depth: depth)
-        }
-    }
-
-    /// A command as a RESP array.
-    static func write(_ words: [Bytes], to out: ByteBuffer) {
-        out.append(UInt8(ascii: "*"))
-        out.append(decimal: Int64(words.count))
-        out.append("\r\n")
-        for word in words {
-            out.append(UInt8(ascii: "$"))
-            out.append(decimal: Int64(word.count))
-            out.append("\r\n")
-            out.append(word)
-            out.append("\r\n")
         }
     }
 }

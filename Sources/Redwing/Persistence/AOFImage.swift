@@ -9,6 +9,7 @@
 import Glibc
 import Keyspace
 import Memory
+import RESP
 import Wing
 
 enum AOFImage {
@@ -74,10 +75,10 @@ enum AOFImage {
         private mutating func write(_ entry: Entry, compression: Bool) {
             let expiry = entry.expiry ?? 0
             if ValueRDB.type(of: entry) == WING_RDB_TYPE_STRING {
-                entry.withString { AppendOnlyFile.write([Bytes("SET"), entry.key, $0], to: out) }
+                entry.withString { out.append(request: [Bytes("SET"), entry.key, $0]) }
                 if expiry == 0 { return }
                 Bytes.with("\(expiry)") {
-                    AppendOnlyFile.write([Bytes("PEXPIREAT"), entry.key, $0], to: out)
+                    out.append(request: [Bytes("PEXPIREAT"), entry.key, $0])
                 }
                 return
             }
@@ -96,8 +97,7 @@ enum AOFImage {
             }
             let bytes = payload.memory
             Bytes.with("\(expiry)") { expiry in
-                AppendOnlyFile.write(
-                    [Bytes("RESTORE"), entry.key, expiry, bytes, Bytes("ABSTTL")], to: out)
+                out.append(request: [Bytes("RESTORE"), entry.key, expiry, bytes, Bytes("ABSTTL")])
             }
         }
 
