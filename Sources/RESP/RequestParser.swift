@@ -17,6 +17,13 @@ public struct RequestLimits: Sendable {
     /// Bytes of a line without its end.
     public var line = 64 << 10
     public init() {}
+    /// For what kept its bounds before.
+    public static var none: RequestLimits {
+        var limits = RequestLimits()
+        limits.bulk = .max
+        limits.words = .max
+        return limits
+    }
     /// What somebody who hasn't authenticated may send.
     public static var unauthenticated: RequestLimits {
         var limits = RequestLimits()

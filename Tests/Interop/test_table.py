@@ -48,7 +48,6 @@ DIFFERENCES = {
     "asking": "categories +@keyspace -@connection",
     "echo": "flags +readonly -loading -stale; categories +@read",
     "ping": "flags +stale",
-    "quit": "flags -noscript",
     "readonly": "flags -loading -stale; categories +@keyspace -@connection",
     "readwrite": "flags -loading -stale; categories +@keyspace -@connection",
     "select": "categories +@keyspace -@connection",

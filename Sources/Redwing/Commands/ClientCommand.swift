@@ -53,7 +53,7 @@ enum ClientCommand {
         Subcommand(
             "unpause", 2...2, "UNPAUSE                -- Stop the current client pause."
         ) {
-            $0.server.endPause()
+            $0.server.endPause(.client)
             $0.reply.ok()
         },
         Subcommand(
@@ -63,7 +63,7 @@ enum ClientCommand {
         Subcommand(
             "setname", 3...3,
             "SETNAME <name>         -- Assign the name <name> to the current connection."
-        ) { if setName($0, $0[2]) { $0.reply.ok() } },
+        ) { if Connection.setName($0, $0[2]) { $0.reply.ok() } },
         Subcommand(
             "no-evict", 3...3,
             "NO-EVICT (on|off)      -- Protect the current connection from eviction.", body: noEvict
@@ -92,17 +92,6 @@ enum ClientCommand {
             body: trackingInfo),
     ]
 
-    /// Takes `name` for `c`, or replies why not. Also for HELLO … SETNAME.
-    static func setName(_ c: Client, _ name: Bytes) -> Bool {
-        for i in 0..<name.count where name[i] < 0x21 || name[i] > 0x7E {
-            c.reply.error(
-                "ERR Client names cannot contain spaces, newlines or special characters.")
-            return false
-        }
-        c.name = name.array
-        return true
-    }
-
     private static func list(_ c: Client) {
         var shown = c.server.clients.values.sorted { $0.id < $1.id }
         if c.count == 4, c.word(2, is: "type") {
@@ -128,6 +117,7 @@ enum ClientCommand {
             c.flags.subtract([.replyOff, .replySkip, .replySkipNext])
             c.reply.ok()
         } else if c.word(2, is: "off") {
+            c.owed = c.reply.out.count
             c.flags.insert(.replyOff)
         } else if c.word(2, is: "skip") {
             if !c.flags.contains(.replyOff) { c.flags.insert(.replySkipNext) }
@@ -239,8 +229,7 @@ enum ClientCommand {
             }
         }
         guard let id = c.integer(2) else { return }
-        guard id > 0, let client = c.server.clients[UInt64(id)], let wait = client.wait,
-            wait.kind != .pause
+        guard id > 0, let client = c.server.clients[UInt64(id)], client.wait != nil
         else { return c.reply.integer(0) }
         c.server.unblock(
             client, error: withError ? "UNBLOCKED client unblocked via CLIENT UNBLOCK" : nil)
@@ -259,7 +248,8 @@ enum ClientCommand {
         guard let time = c.integer(2, orError: "ERR timeout is not an integer or out of range")
         else { return }
         if time < 0 { return c.reply.error("ERR timeout is negative") }
-        c.server.pause(for: time, onlyWrites: onlyWrites)
+        if time > Int64.max - c.server.now { return c.reply.error("ERR timeout is out of range") }
+        c.server.pause(.client, until: EventLoop.deadline(after: time), onlyWrites: onlyWrites)
         c.reply.ok()
     }
 

@@ -50,12 +50,14 @@ public struct CommandFlags: OptionSet, Sendable {
     static let needsDisk = CommandFlags(rawValue: 1 << 25)
     /// Runs while a script is over its time.
     static let busy = CommandFlags(rawValue: 1 << 26)
+    /// Ends a transaction in the making: runs in it also when there is no memory to queue more.
+    static let endsMulti = CommandFlags(rawValue: 1 << 27)
 
     private static let ours: [(String, CommandFlags)] = [
         ("in_multi", .inMulti), ("frame", .frame), ("runs_queue", .runsQueue),
         ("in_pubsub", .inPubsub), ("channels", .channels), ("patterns", .patterns),
         ("one_channel", .oneChannel), ("everybody", .everybody), ("may_replicate", .mayReplicate),
-        ("needs_disk", .needsDisk), ("busy", .busy),
+        ("needs_disk", .needsDisk), ("busy", .busy), ("ends_multi", .endsMulti),
     ]
 
     /// The flags that `text` names, separated by spaces.
@@ -80,9 +82,8 @@ public struct CommandFlags: OptionSet, Sendable {
 /// One command. `arity` counts the name; negative means "at least". Keys stand at `firstKey`,
 /// `firstKey + keyStep`, … `lastKey` (negative counts from the end); 0 when there are none.
 public final class Command {
+    /// As Redis has it: texts, statistics and ACL rules know a renamed command by this name too.
     public let name: String
-    /// What rename-command can't change: ACL rules name commands by it.
-    let firstName: String
     /// The number in the ACL's register; -1 until there is one.
     var accessNumber = -1
     public let arity: Int
@@ -107,11 +108,9 @@ public final class Command {
     // Statistics of INFO commandstats.
     public var calls: UInt64 = 0
     public var nanoseconds: UInt64 = 0
-    public var rejectedCalls: UInt64 = 0
-    public var failedCalls: UInt64 = 0
 
-    /// The name's bytes, to compare requests with.
-    private let letters: [UInt8]
+    /// What requests call it by.
+    let letters: [UInt8]
     private let signature: UInt64
 
     /// `flags` as COMMAND prints them, separated by spaces ("write denyoom fast"), then ours; `keys`
@@ -124,7 +123,6 @@ public final class Command {
         _ body: @escaping CommandBody
     ) {
         self.name = name
-        firstName = name
         letters = Array(name.utf8)
         signature = Bytes.with(letters) { Self.signature($0) }
         self.arity = arity
@@ -193,13 +191,12 @@ public final class Command {
     @inline(__always)
     func accepts(_ count: Int) -> Bool { arity >= 0 ? count == arity : count >= -arity }
 
-    /// The same command under another name (rename-command).
-    func renamed(_ name: String) -> Command { Command(of: self, name: name) }
+    /// The same command, called by another name (rename-command).
+    func renamed(_ name: String) -> Command { Command(of: self, calledBy: name) }
 
-    private init(of other: Command, name: String) {
-        self.name = name.lowercased()
-        firstName = other.firstName
-        letters = Array(self.name.utf8)
+    private init(of other: Command, calledBy word: String) {
+        name = other.name
+        letters = Array(word.lowercased().utf8)
         signature = Bytes.with(letters) { Self.signature($0) }
         arity = other.arity
         flags = other.flags

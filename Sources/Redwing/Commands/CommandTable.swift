@@ -49,7 +49,7 @@ public struct CommandTable {
         while size < byName.count * 2 { size *= 2 }
         slots = Array(repeating: nil, count: size)
         for command in byName.values {
-            var at = Bytes.with(command.name) { Self.hash($0) } & (size - 1)
+            var at = Bytes.with(command.letters) { Self.hash($0) } & (size - 1)
             while slots[at] != nil { at = (at + 1) & (size - 1) }
             slots[at] = command
         }

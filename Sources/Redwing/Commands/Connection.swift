@@ -20,7 +20,9 @@ extension CommandTable {
                 "select", 2, "loading stale fast", "keyspace", since: "1.0.0", group: "connection",
                 "Changes the connection's database.", Connection.select),
             Command(
-                "quit", -1, "loading stale fast no_auth in_multi in_pubsub everybody", "connection",
+                "quit", -1,
+                "noscript loading stale fast no_auth in_multi ends_multi in_pubsub everybody",
+                "connection",
                 since: "1.0.0",
                 "Ends the connection.", Connection.quit),
             Command(
@@ -35,7 +37,8 @@ extension CommandTable {
                 since: "6.0.0",
                 "Greets the server: protocol, user and name of the connection.", Connection.hello),
             Command(
-                "reset", 1, "noscript loading stale fast no_auth in_multi in_pubsub everybody",
+                "reset", 1,
+                "noscript loading stale fast no_auth in_multi ends_multi in_pubsub everybody",
                 "connection", since: "6.2.0",
                 "Puts the connection back to what a new one is.", Connection.reset),
         ]
@@ -90,7 +93,7 @@ enum Connection {
         server.rooms.pubsub.removeAll(of: c)
         c.name = []
         c.flags.subtract([
-            .asking, .readOnly, .pubsub, .replyOff, .replySkip, .replySkipNext, .noTouch, .noEvict,
+            .asking, .readOnly, .pubsub, .replyOff, .replySkip, .replySkipNext, .noEvict,
         ])
         c.reply.status("RESET")
     }

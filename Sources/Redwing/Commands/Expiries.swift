@@ -139,7 +139,7 @@ enum Expiries {
     }
 
     static func ask(_ c: Client, _ unit: ExpiryUnit, relative: Bool) {
-        guard let entry = c.server.peek(c[1], in: c.database) else { return c.reply.integer(-2) }
+        guard let entry = c.lookupOnly(c[1]) else { return c.reply.integer(-2) }
         guard let expiry = entry.expiry else { return c.reply.integer(-1) }
         let time = relative ? max(0, expiry - c.server.now) : expiry
         c.reply.integer(unit == .seconds ? (time + 500) / 1000 : time)

@@ -49,7 +49,12 @@ enum KeyObject {
 
     /// The entry, left untouched; a null reply when there is none.
     private static func entry(_ c: Client) -> Entry? {
-        if let entry = c.server.peek(c[2], in: c.database) { return entry }
+        if let entry = c.server.peek(c[2], in: c.database) {
+            c.server.statistics.hits &+= 1
+            return entry
+        }
+        // Counted, but no event: as in Redis.
+        c.server.statistics.misses &+= 1
         c.reply.null()
         return nil
     }

@@ -106,7 +106,7 @@ enum Keys {
     static func touch(_ c: Client) { exists(c) }
 
     static func type(_ c: Client) {
-        guard let entry = c.server.peek(c[1], in: c.database) else {
+        guard let entry = c.lookupOnly(c[1]) else {
             return c.reply.raw("+none\r\n")
         }
         c.reply.status(name(entry.type))

@@ -89,7 +89,7 @@ extension Lists {
             return popped(c, c[i], list, end, 1)
         }
         if !c.mayBlock { return c.reply.nullArray() }
-        c.block(on: (1..<(c.count - 1)).map { c[$0] }, milliseconds: timeout)
+        c.block(on: (1..<(c.count - 1)).map { c[$0] }, holding: .list, milliseconds: timeout)
     }
 
     static func blockingMove(_ c: Client) {
@@ -118,7 +118,7 @@ extension Lists {
         if !c.mayBlock {
             c.reply.null()
         } else {
-            c.block(on: [c[1]], milliseconds: timeout)
+            c.block(on: [c[1]], holding: .list, milliseconds: timeout)
         }
         return nil
     }

@@ -218,7 +218,7 @@ enum Saving {
         let policy = c.server.config.maxmemoryPolicy
         if policy.isLfu, frequency >= 0 {
             entry.access = (entry.access & 0xFFFF00) | UInt32(frequency)
-        } else if policy.isLru, idle >= 0 {
+        } else if !policy.isLfu, idle >= 0 {
             entry.access = (c.server.lruClock &- UInt32(truncatingIfNeeded: idle)) & 0xFF_FFFF
         }
     }

@@ -97,7 +97,9 @@ extension SortedSets {
             return remove(ranks, from: &set, key, client, end)
         }
         if !client.mayBlock { return client.reply.nullArray() }
-        client.block(on: (1..<(client.count - 1)).map { client[$0] }, milliseconds: milliseconds)
+        client.block(
+            on: (1..<(client.count - 1)).map { client[$0] }, holding: .sortedSet,
+            milliseconds: milliseconds)
     }
 
     private static func popped(_ set: SortedSet, _ end: PopEnd, _ wanted: Int64) -> Range<Int> {

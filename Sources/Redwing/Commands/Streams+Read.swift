@@ -182,7 +182,8 @@ extension Streams {
             return
         }
         c.block(
-            on: (0..<request.keyCount).map { c[request.keys + $0] }, milliseconds: milliseconds,
+            on: (0..<request.keyCount).map { c[request.keys + $0] }, holding: nil,
+            milliseconds: milliseconds,
             words: retrying ? nil : concrete(c, request, sources))
     }
 

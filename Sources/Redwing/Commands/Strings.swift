@@ -181,7 +181,7 @@ enum Strings {
     }
 
     static func getset(_ c: Client) {
-        if let old = c.lookupWrite(c[1]) {
+        if let old = c.lookupRead(c[1]) {
             guard c.check(old, is: .string) else { return }
             reply(c, old)
         } else {
@@ -227,7 +227,7 @@ enum Strings {
     }
 
     static func getdel(_ c: Client) {
-        guard let entry = c.lookupWrite(c[1]) else { return c.reply.null() }
+        guard let entry = c.lookupRead(c[1]) else { return c.reply.null() }
         guard c.check(entry, is: .string) else { return }
         reply(c, entry)
         c.server.remove(c[1], in: c.database)

@@ -10,9 +10,9 @@ import RESP
 
 /// What a blocked client waits for.
 final class Wait {
-    enum Kind { case keys, replicas, pause }
-    let kind: Kind
     let keys: [WatchTable.WatchedKeyID]
+    /// What a key must hold to be of use; nil: whatever became of it is to be told.
+    let type: ValueType?
     /// The command to run again, its words copied.
     let command: Command?
     let words: [[UInt8]]
@@ -23,11 +23,11 @@ final class Wait {
     let timeoutReply: (Client) -> Void
 
     init(
-        kind: Kind, keys: [WatchTable.WatchedKeyID], command: Command?, words: [[UInt8]],
+        keys: [WatchTable.WatchedKeyID], type: ValueType?, command: Command?, words: [[UInt8]],
         deadline: Int64?, order: UInt64, timeoutReply: @escaping (Client) -> Void
     ) {
-        self.kind = kind
         self.keys = keys
+        self.type = type
         self.command = command
         self.words = words
         self.deadline = deadline
@@ -76,30 +76,29 @@ extension Client {
     /// Waits until one of `keys` is ready, then the command is run again.
     ///
     /// - Parameters:
+    ///   - type: what a key must hold; nil when the command is to see whatever became of it.
     ///   - milliseconds: 0 waits for ever.
     ///   - words: what to run again, when it is not the command as it came (XREAD's `$` made concrete).
     ///   - timeoutReply: the null array as a rule.
     public func block(
-        on keys: [Bytes], milliseconds: Int64, words: [[UInt8]]? = nil,
+        on keys: [Bytes], holding type: ValueType?, milliseconds: Int64, words: [[UInt8]]? = nil,
         timeoutReply: @escaping (Client) -> Void = { $0.reply.nullArray() }
     ) {
-        server.block(self, keys: keys, milliseconds: milliseconds, words: words, timeoutReply)
+        server.block(
+            self, keys: keys, holding: type, milliseconds: milliseconds, words: words, timeoutReply)
     }
 
     /// The timeout argument at `index`, in seconds (a decimal fraction is allowed), as ms.
     /// Nil when it was refused, with the reply given.
     public func blockingTimeout(_ index: Int) -> Int64? {
-        guard let seconds = FloatText.parseDouble(self[index]) else {
+        guard let seconds = FloatText.parseLongDouble(self[index]) else {
             reply.error("ERR timeout is not a float or out of range")
             return nil
         }
-        if seconds < 0 {
-            reply.error("ERR timeout is negative")
-            return nil
-        }
         let milliseconds = (seconds * 1000).rounded(.up)
-        if milliseconds > 9e15 {
-            reply.error("ERR timeout is out of range")
+        // What 64 bits don't hold comes out negative in Redis.
+        guard seconds >= 0, milliseconds < 0x1p63 else {
+            reply.error("ERR timeout is negative")
             return nil
         }
         return Int64(milliseconds)
@@ -108,7 +107,8 @@ extension Client {
 
 extension Server {
     func block(
-        _ client: Client, keys: [Bytes], milliseconds: Int64, words: [[UInt8]]?,
+        _ client: Client, keys: [Bytes], holding type: ValueType?, milliseconds: Int64,
+        words: [[UInt8]]?,
         _ timeoutReply: @escaping (Client) -> Void
     ) {
         // A retry that found nothing keeps its place and its deadline.
@@ -118,9 +118,9 @@ extension Server {
         }
         blocking.nextOrder += 1
         let wait = Wait(
-            kind: .keys, keys: ids, command: client.command,
+            keys: ids, type: type, command: client.command,
             words: words ?? client.arguments.all.map(\.array),
-            deadline: milliseconds == 0 ? nil : EventLoop.monotonic + milliseconds,
+            deadline: milliseconds == 0 ? nil : EventLoop.deadline(after: milliseconds),
             order: blocking.nextOrder, timeoutReply: timeoutReply)
         for id in Set(ids) { blocking.waiting[id, default: []].append(client) }
         startWait(client, wait)
@@ -163,9 +163,7 @@ extension Server {
         for client in blocking.blocked.values.sorted(by: { ($0.wait?.order ?? 0) < ($1.wait?.order ?? 0) }) {
             guard let wait = client.wait, let deadline = wait.deadline else { continue }
             if deadline <= time {
-                wait.timeoutReply(client)
-                replied(client)
-                endWait(client)
+                unblock(client, error: nil)
             } else {
                 next = min(next, deadline)
             }
@@ -186,14 +184,20 @@ extension Server {
                     guard let wait = client.wait, let command = wait.command, !client.isClosed else {
                         continue
                     }
+                    if let type = wait.type, !holds(id, type) { continue }
                     retry(client, wait, command)
                 }
             }
         }
     }
 
+    private func holds(_ id: WatchTable.WatchedKeyID, _ type: ValueType) -> Bool {
+        Bytes.with(id.key) { keyspace.databases[id.database].find($0)?.type == type }
+    }
+
     private func retry(_ client: Client, _ wait: Wait, _ command: Command) {
         let before = client.reply.out.count
+        client.owed = before
         client.flags.insert(.retrying)
         let outer = client.arguments
         Self.withViews(wait.words) { words in
@@ -201,7 +205,7 @@ extension Server {
             for word in words { client.arguments.append(word) }
             client.request = .empty
             client.command = command
-            call(client, command)
+            callAgain(client, command)
         }
         client.arguments = outer
         client.flags.remove(.retrying)
@@ -214,6 +218,7 @@ extension Server {
     /// Ends a client's wait from outside (CLIENT UNBLOCK, a role change).
     func unblock(_ client: Client, error: String?) {
         guard let wait = client.wait else { return }
+        client.owed = client.reply.out.count
         if let error { client.reply.error(error) } else { wait.timeoutReply(client) }
         replied(client)
         endWait(client)

@@ -33,7 +33,13 @@ extension Client {
         server.lookup(key, in: database, write: false)
     }
 
-    /// The entry of `key` for a writing command: an expired key is deleted first (on a master).
+    /// As `lookupRead`, leaving LRU and LFU as they are: what TTL and TYPE ask is no use of the key.
+    public func lookupOnly(_ key: Bytes) -> Entry? {
+        server.lookup(key, in: database, write: false, touches: false)
+    }
+
+    /// The entry of `key` for a writing command. An expired key is deleted first, on a replica only when
+    /// the write is its own client's.
     public func lookupWrite(_ key: Bytes) -> Entry? {
         server.lookup(key, in: database, write: true)
     }

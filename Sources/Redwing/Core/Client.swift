@@ -26,7 +26,7 @@ public struct ClientFlags: OptionSet, Sendable {
     public static let dirtyCas = ClientFlags(rawValue: 1 << 4)
     /// A command could not be queued: EXEC will fail.
     public static let dirtyExec = ClientFlags(rawValue: 1 << 5)
-    /// Waits for a key, for replicas, or for the end of a pause.
+    /// Waits for a key or for replicas.
     public static let blocked = ClientFlags(rawValue: 1 << 6)
     /// Is closed when its replies are written; nothing more is read.
     public static let closeAfterReply = ClientFlags(rawValue: 1 << 7)
@@ -50,8 +50,8 @@ public struct ClientFlags: OptionSet, Sendable {
     /// Has requests left in its buffer that must be looked at though nothing new arrives.
     public static let unprocessed = ClientFlags(rawValue: 1 << 21)
     public static let noEvict = ClientFlags(rawValue: 1 << 22)
-    /// Not shown to LRU and LFU (CLIENT NO-TOUCH).
-    public static let noTouch = ClientFlags(rawValue: 1 << 23)
+    /// Its next request waits for the end of a pause.
+    public static let postponed = ClientFlags(rawValue: 1 << 23)
     public static let tls = ClientFlags(rawValue: 1 << 24)
     /// Its script is busy: it is neither read nor freed.
     public static let protected = ClientFlags(rawValue: 1 << 26)
@@ -68,6 +68,8 @@ public final class Client: EventHandler {
     public var database: Database
     public var arguments = Arguments()
     public var reply: Reply
+    /// Bytes of the reply that came before the command at hand: CLIENT REPLY takes none of them back.
+    var owed = 0
     public var flags: ClientFlags = []
 
     // MARK: The connection; -1 for a client of the server's own.
@@ -90,7 +92,10 @@ public final class Client: EventHandler {
 
     // MARK: The session
     public var name: [UInt8] = []
+    /// Whether it may give commands now.
     public var authenticated = false
+    /// Came while no password was asked for, or gave one: it stays in when one is asked for.
+    var isAdmitted = false
     /// The command at hand or the last one.
     public var command: Command?
     /// What MULTI has gathered.

@@ -77,7 +77,8 @@ extension Server {
     func addClient(_ fd: Int32) -> Client {
         let client = Client(server: self, id: nextClientID, fd: fd, database: keyspace.databases[0])
         nextClientID += 1
-        client.authenticated = !requiresPassword
+        client.isAdmitted = !requiresPassword
+        client.authenticated = client.isAdmitted
         clients[client.id] = client
         do {
             try SystemCalls.setNonBlocking(fd)
@@ -111,6 +112,7 @@ extension Server {
         endWait(client)
         client.transaction = nil
         unwatchAll(client)
+        if client.flags.contains(.postponed) { postponed.removeAll { $0 === client } }
         if client.flags.contains(.monitor) { monitors.removeAll { $0 === client } }
         willFree(client)
         if client.fd >= 0 {
@@ -142,7 +144,8 @@ extension Server {
     func clientsCron() {
         let seconds = now / 1000
         for client in clients.values {
-            if config.timeout > 0, client.flags.isDisjoint(with: [.replica, .master, .blocked, .pubsub, .monitor]),
+            if config.timeout > 0, client.flags.isDisjoint(
+                with: [.replica, .master, .blocked, .postponed, .pubsub, .monitor]),
                 seconds - client.lastInteraction > Int64(config.timeout)
             {
                 Log.verbose("Closing idle client")

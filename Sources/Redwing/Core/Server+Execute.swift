@@ -10,9 +10,9 @@ import Platform
 import RESP
 
 extension Server {
-    /// Handles the request in `client.arguments`.
+    /// Handles the request in `client.arguments`; false when a pause puts it off: it is to be kept.
     @inline(__always)
-    func execute(_ client: Client) {
+    func execute(_ client: Client) -> Bool {
         let name = client.arguments[0]
         let command: Command
         if let last = client.command, last.isNamed(name) {
@@ -22,22 +22,28 @@ extension Server {
             client.command = found
         } else {
             unknownCommand(client)
-            return
+            return true
         }
         if !command.accepts(client.arguments.count) {
-            reject(client, command, "ERR wrong number of arguments for '\(command.name)' command")
-            return
+            refuse(client, command, "ERR wrong number of arguments for '\(command.name)' command")
+            return true
         }
         if gateClosed || !client.authenticated || client.flags.rawValue & Self.specialFlags != 0 {
-            if !mayRun(client, command) { return }
+            if let text = refusal(client, command) {
+                refuse(client, command, text)
+                return true
+            }
+            if isPaused, isPutOff(client, command) { return false }
+            beginReply(client)
         }
         if client.flags.contains(.multi), !command.flags.contains(.inMulti) {
             queue(client, command)
-            return
+            return true
         }
         call(client, command)
         if blocking.hasReadyKeys { serveReadyKeys() }
         if !client.reply.out.isEmpty { replied(client) }
+        return true
     }
 
     private static let specialFlags =
@@ -55,16 +61,29 @@ extension Server {
     }
 
     private static let silentFlags =
-        (ClientFlags.master.rawValue | ClientFlags.replyOff.rawValue
-            | ClientFlags.replySkip.rawValue
-            | ClientFlags.replySkipNext.rawValue)
+        (ClientFlags.master.rawValue | ClientFlags.replyOff.rawValue | ClientFlags.replySkip.rawValue)
 
     /// Replies that the client asked not to get (CLIENT REPLY), or that a master must not get.
     private func silence(_ client: Client) {
+        let out = client.reply.out
         if client.flags.contains(.master) {
             masterWasReplied(client)
+            out.removeAll(keeping: 4096)
+            return
         }
-        client.reply.out.removeAll(keeping: 4096)
+        if out.count > client.owed { out.truncate(to: client.owed) }
+        if !out.isEmpty || client.flags.contains(.closeAfterReply) { wantsWrite(client) }
+    }
+
+    /// What is in the client's reply is owed. A CLIENT REPLY SKIP is used up by one request, whatever
+    /// becomes of it.
+    private func beginReply(_ client: Client) {
+        client.owed = client.reply.out.count
+        client.flags.remove(.replySkip)
+        if client.flags.contains(.replySkipNext) {
+            client.flags.remove(.replySkipNext)
+            client.flags.insert(.replySkip)
+        }
     }
 
     /// Runs `command` now: EXEC and scripts come here too, once for each command.
@@ -72,6 +91,10 @@ extension Server {
         if current != nil { return callNested(client, command) }
         run(client, command)
     }
+
+    /// Runs the command of a client that waits once more: this is still the call that began to wait, so
+    /// it isn't counted, shown or timed anew.
+    func callAgain(_ client: Client, _ command: Command) { run(client, command, isRetry: true) }
 
     /// A command inside another (EXEC, a script): what the outer one said of its propagation is kept.
     private func callNested(_ client: Client, _ command: Command) {
@@ -82,9 +105,9 @@ extension Server {
     }
 
     @inline(__always)
-    private func run(_ client: Client, _ command: Command) {
+    private func run(_ client: Client, _ command: Command, isRetry: Bool = false) {
         let before = dirty
-        if !monitors.isEmpty { feedMonitors(client, command) }
+        if !isRetry, !monitors.isEmpty { feedMonitors(client, command) }
         let previous = currentReference
         currentReference = ClientReference(client)
         let start = clock
@@ -93,15 +116,17 @@ extension Server {
         clock = fastClock.read()
         now = (clock &+ wallOffset) / 1_000_000
         let nanoseconds = UInt64(bitPattern: clock &- start)
-        command.calls &+= 1
         command.nanoseconds &+= nanoseconds
-        statistics.commands &+= 1
+        if !isRetry {
+            command.calls &+= 1
+            statistics.commands &+= 1
+        }
         // SAVE and DEBUG RELOAD set it back: that changes no data.
         if dirty > before || propagation.isSpecial {
             propagate(client, command, changed: dirty > before)
             if propagation.isSpecial { propagation = Propagation() }
         }
-        if nanoseconds >= slowNanoseconds {
+        if nanoseconds >= slowNanoseconds, !isRetry {
             wasSlow(client, command, microseconds: nanoseconds / 1000)
         }
         if client.flags.contains(.tracking) { ranTracking(client, command) }
@@ -125,13 +150,22 @@ extension Server {
         refuse(client, text.bytes)
     }
 
-    func reject(_ client: Client, _ command: Command, _ text: String) {
-        command.rejectedCalls &+= 1
-        Bytes.with(text) { refuse(client, $0) }
+    /// `command` can't be run: for EXEC that is the end of its transaction.
+    private func refuse(_ client: Client, _ command: Command, _ text: String) {
+        guard command.flags.contains(.runsQueue) else {
+            return Bytes.with(text) { refuse(client, $0) }
+        }
+        beginReply(client)
+        let reason = text.hasPrefix("ERR ") ? text.dropFirst(4) : text[...]
+        client.reply.error("EXECABORT Transaction discarded because of: \(reason)")
+        endTransaction(client)
+        if !monitors.isEmpty { showToMonitors(client) }
+        replied(client)
     }
 
     /// An error in place of running a command; a transaction in the making is spoilt by it.
     private func refuse(_ client: Client, _ text: Bytes) {
+        beginReply(client)
         // What a master of a later version sends besides is applied all the same: it has done so.
         if client.flags.contains(.multi), !client.flags.contains(.master) {
             client.flags.insert(.dirtyExec)
@@ -140,54 +174,45 @@ extension Server {
         replied(client)
     }
 
-    /// The checks of Redis's processCommand, in its order. Replies the refusal itself.
-    private func mayRun(_ client: Client, _ command: Command) -> Bool {
+    /// The checks of Redis's processCommand, in its order: why `command` may not run, if so.
+    private func refusal(_ client: Client, _ command: Command) -> String? {
         let flags = command.flags
-        if client.flags.contains(.replySkipNext) {
-            client.flags.remove(.replySkipNext)
-            client.flags.insert(.replySkip)
-        } else if client.flags.contains(.replySkip) {
-            client.flags.remove(.replySkip)
-        }
-        func no(_ text: String) -> Bool {
-            reject(client, command, text)
-            return false
-        }
-        if !client.authenticated, !flags.contains(.noAuth) {
-            return no("NOAUTH Authentication required.")
-        }
-        if let text = accessRefusal(client, command) { return no(text) }
-        let isExec = flags.contains(.runsQueue)
+        if !client.authenticated, !flags.contains(.noAuth) { return "NOAUTH Authentication required." }
+        if let text = accessRefusal(client, command) { return text }
+        let isExec = command.flags.contains(.runsQueue)
         func concerns(_ flag: CommandFlags) -> Bool {
             flags.contains(flag) || (isExec && client.transaction?.flags.contains(flag) == true)
         }
         let isMaster = client.flags.contains(.master)
         if config.maxmemory > 0, !loading, !makeRoom() {
-            if concerns(.denyoom) {
-                return no("OOM command not allowed when used memory > 'maxmemory'.")
+            // What is queued takes memory as well, whatever it does.
+            let queues = client.flags.contains(.multi) && !flags.contains(.endsMulti)
+            if queues || concerns(.denyoom) {
+                return "OOM command not allowed when used memory > 'maxmemory'."
             }
         }
-        if !isMaster, concerns(.write) || flags.contains(.needsDisk), let text = diskRefusal() {
-            return no(text)
+        if !isMaster, concerns(.write) || flags.contains(.needsDisk),
+            let text = diskRefusal()
+        {
+            return text
         }
-        if !isMaster, concerns(.write), let text = replicaCountRefusal() { return no(text) }
+        if !isMaster, concerns(.write), let text = replicaCountRefusal() { return text }
         if isReadOnlyReplica, !isMaster, concerns(.write) {
-            return no("READONLY You can't write against a read only replica.")
+            return "READONLY You can't write against a read only replica."
         }
-        if client.flags.contains(.pubsub), client.reply.version == 2, !flags.contains(.inPubsub) {
-            return no(
+        if client.flags.contains(.pubsub), client.reply.version == 2,
+            !flags.contains(.inPubsub)
+        {
+            return
                 "ERR Can't execute '\(command.name)': only (P)SUBSCRIBE / (P)UNSUBSCRIBE / PING / QUIT are allowed in this context"
-            )
         }
         if isStale, !flags.contains(.stale) {
-            return no(
-                "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.")
+            return "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
         }
         if loading, !flags.contains(.loading), !mayEndLoad(command) {
-            return no("LOADING Redis is loading the dataset in memory")
+            return "LOADING Redis is loading the dataset in memory"
         }
-        if let text = busyRefusal(client, command) { return no(text) }
-        return true
+        return busyRefusal(client, command)
     }
 
     /// A load that our link began ends with the link: a master that keeps silent must not hold us.
@@ -199,7 +224,7 @@ extension Server {
     func refreshGate() {
         keepsOwnExpiries = isReplica && !config.replicaReadOnly
         gateClosed =
-            config.maxmemory > 0 || loading || isReadOnlyReplica || isStale || diskRefusal() != nil
+            config.maxmemory > 0 || loading || isPaused || isReadOnlyReplica || isStale || diskRefusal() != nil
             || config.minReplicasToWrite > 0 || hasAccessRules || isBusy
     }
 }

@@ -77,20 +77,21 @@ extension Server {
     @inline(__always)
     private func runRequests(in buffer: ByteBuffer, of client: Client) {
         let limits = client.authenticated || client.flags.contains(.master) ? requestLimits : .unauthenticated
-        let stop: ClientFlags = [.blocked, .closeAfterReply, .closeSoon, .closed]
+        let stop: ClientFlags = [.blocked, .postponed, .closeAfterReply, .closeSoon, .closed]
         while !buffer.isEmpty {
             if !client.flags.isDisjoint(with: stop) { return }
-            if pausedUntil != 0, postponeWhilePaused(client) { return }
             switch client.parser.parse(buffer.bytes, limits: limits, into: &client.arguments) {
             case .request(let size):
                 if client.flags.contains(.master), !client.parser.isMultibulk {
                     violated(client, Bytes("inline request"), buffer)
                     return
                 }
-                if pausedUntil != 0, postponeWrite(client) { return }
                 client.request =
                     client.parser.isMultibulk ? Bytes(start: buffer.bytes.start, count: size) : .empty
-                execute(client)
+                guard execute(client) else {
+                    client.request = .empty
+                    return
+                }
                 finished(client, size: size, in: buffer)
             case .empty(let size):
                 // An empty line from a replica is its sign of life while it loads.

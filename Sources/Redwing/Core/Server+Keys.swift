@@ -12,7 +12,9 @@ extension Server {
     /// The entry of `key` if it is there and alive. A write deletes it first when it is expired; a
     /// read does so on a master, while a replica only takes it for missing.
     @inline(__always)
-    func lookup(_ key: Bytes, in database: Database, write: Bool) -> Entry? {
+    func lookup(
+        _ key: Bytes, in database: Database, write: Bool, touches: Bool = true
+    ) -> Entry? {
         guard let entry = database.find(key) else {
             if !write { missed(key, in: database) }
             return nil
@@ -24,7 +26,7 @@ extension Server {
             }
         }
         if !write { statistics.hits &+= 1 }
-        touch(entry)
+        if touches { touch(entry) }
         return entry
     }
 
@@ -33,7 +35,7 @@ extension Server {
         notify(key, in: database, .keyMiss, "keymiss")
     }
 
-    /// Without counting or touching: TYPE, TTL, OBJECT, TOUCH's kin. Expired keys are missing.
+    /// Without counting or touching. Expired keys are missing.
     func peek(_ key: Bytes, in database: Database) -> Entry? {
         guard let entry = database.find(key) else { return nil }
         if let expiry = entry.expiry, expiry < now,
@@ -47,14 +49,23 @@ extension Server {
     /// Whether `key` counts as gone for the client at hand. On a master it is deleted on the way.
     private func hasExpired(_ key: Bytes, _ expiry: Int64, in database: Database, write: Bool) -> Bool {
         if loading { return false }
-        // The master's commands see keys as the master sees them: it will send the DEL.
         if isReplica {
-            if let current, current.flags.contains(.master) { return false }
+            // The master's commands see keys as the master sees them: it will send the DEL.
+            if appliesMastersStream { return false }
+            // What a client of a writable replica writes must not take over a dead key's time to live.
+            if write, keepsOwnExpiries { deleteExpired(key, in: database) }
             return true
         }
-        if isPausedForFailover { return true }
+        // A pause leaves the data set as it is. The transaction that began it may still write.
+        if isPaused, !write { return true }
         deleteExpired(key, in: database)
         return true
+    }
+
+    /// The command at hand comes from our master, or a script does that came from it.
+    var appliesMastersStream: Bool {
+        guard let current else { return false }
+        return responsible(current).flags.contains(.master)
     }
 
     /// Deletes an expired key: DEL to replicas and AOF, the event, the counter.
@@ -85,7 +96,6 @@ extension Server {
     @inline(__always)
     func touch(_ entry: Entry) {
         if childRuns { return }
-        if let current, current.flags.contains(.noTouch) { return }
         if config.maxmemoryPolicy.isLfu {
             touchFrequency(entry)
         } else if entry.access != lruClock {

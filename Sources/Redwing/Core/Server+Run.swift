@@ -113,7 +113,6 @@ extension Server {
         cronTurns += 1
         clientsCron()
         observationCron()
-        endPauseIfDue()
         saveIfDue()
         memoryCron()
         expireKeys()

@@ -51,9 +51,8 @@ public final class Server {
     @inline(__always)
     public var current: Client? { currentReference.client }
     var currentReference = ClientReference()
-    /// Unix ms until which clients are paused, 0 for none; and whether only writes are.
-    public var pausedUntil: Int64 = 0
-    public var pauseWritesOnly = false
+    var pauses = Pauses()
+    var pauseTimer: TimerID?
     var postponed: [Client] = []
 
     // MARK: What stands between a command and its run
@@ -168,7 +167,6 @@ public struct Statistics {
     public var syncPartialError: UInt64 = 0
     public var latestForkMicroseconds: Int64 = 0
     public var forks: UInt64 = 0
-    public var errorReplies: UInt64 = 0
     public var unexpectedErrorReplies: UInt64 = 0
     public var peakMemory: Int = 0
     public init() {}

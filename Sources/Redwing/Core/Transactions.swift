@@ -7,18 +7,37 @@ import Keyspace
 import Memory
 import RESP
 
-/// What a client has queued since MULTI. The words lie one behind the other in one buffer.
+/// What a client has queued since MULTI: whole requests, as they came, parsed again by EXEC.
 struct Transaction {
     struct Step {
         let command: Command
-        let words: Range<Int>
-        let request: Range<Int>
+        /// In one of the chunks, which stay where they are.
+        let request: Bytes
     }
-    var steps: [Step] = []
+    private(set) var steps: [Step] = []
     /// Flags of any of the commands: a transaction with a write is a write.
-    var flags: CommandFlags = []
-    let store = ByteBuffer()
-    var words: [Range<Int>] = []
+    private(set) var flags: CommandFlags = []
+    /// Never grown, so that nothing is copied twice and little memory lies idle.
+    private var chunks: [ByteBuffer] = []
+    private var chunkBytes = 0
+
+    var memoryUsage: Int { chunkBytes + steps.capacity * MemoryLayout<Step>.stride }
+
+    private static let chunkLimit = 64 << 10
+
+    /// `request` is a RESP array.
+    mutating func queue(_ command: Command, _ request: Bytes) {
+        let size = request.count
+        if chunks.last.map({ $0.room < size }) ?? true {
+            chunks.append(ByteBuffer(capacity: max(size, min(chunkBytes, Self.chunkLimit))))
+            chunkBytes += chunks[chunks.count - 1].capacity
+        }
+        let chunk = chunks[chunks.count - 1]
+        let start = chunk.count
+        chunk.append(request)
+        steps.append(Step(command: command, request: chunk.bytes.dropFirst(start)))
+        flags.formUnion(command.flags)
+    }
 }
 
 struct WatchedKey: Hashable {
@@ -73,12 +92,12 @@ extension CommandTable {
                 "Begins a transaction.", Transactions.multi),
             Command(
                 "exec", 1,
-                "noscript loading stale skip_monitor skip_slowlog in_multi frame runs_queue",
+                "noscript loading stale skip_monitor skip_slowlog in_multi ends_multi frame runs_queue",
                 "transaction",
                 since: "1.2.0",
                 "Runs the commands of the transaction.", Transactions.exec),
             Command(
-                "discard", 1, "noscript loading stale fast in_multi busy", "transaction",
+                "discard", 1, "noscript loading stale fast in_multi ends_multi busy", "transaction",
                 since: "2.0.0",
                 "Gives the transaction up.", Transactions.discard),
             Command(
@@ -156,13 +175,11 @@ enum Transactions {
         server.inExec = true
         server.beginGroup()
         c.reply.array(transaction.steps.count)
-        let base = transaction.store.bytes.start
+        var parser = RequestParser()
         for step in transaction.steps {
-            c.arguments.removeAll()
-            for word in transaction.words[step.words] {
-                c.arguments.append(Bytes(start: base + word.lowerBound, count: word.count))
-            }
-            c.request = Bytes(start: base + step.request.lowerBound, count: step.request.count)
+            // It was within the limits when it was queued.
+            _ = parser.parse(step.request, limits: .none, into: &c.arguments)
+            c.request = step.request
             c.command = step.command
             if let text = server.accessRefusalInExec(c, step.command) {
                 c.reply.error(text)
@@ -185,22 +202,14 @@ enum Transactions {
 extension Server {
     /// Keeps the request at hand for EXEC.
     func queue(_ client: Client, _ command: Command) {
-        guard var transaction = client.transaction else { return }
-        client.transaction = nil
-        let first = transaction.words.count
-        for word in client.arguments.all {
-            let at = transaction.store.count
-            transaction.store.append(word)
-            transaction.words.append(at..<transaction.store.count)
+        if client.request.isEmpty {
+            // It came as a line.
+            let encoded = ByteBuffer()
+            encoded.append(request: client.arguments.all)
+            client.transaction?.queue(command, encoded.bytes)
+        } else {
+            client.transaction?.queue(command, client.request)
         }
-        let at = transaction.store.count
-        transaction.store.append(client.request)
-        transaction.steps.append(
-            Transaction.Step(
-                command: command, words: first..<transaction.words.count,
-                request: at..<transaction.store.count))
-        transaction.flags.formUnion(command.flags)
-        client.transaction = transaction
         client.reply.raw("+QUEUED\r\n")
         replied(client)
     }

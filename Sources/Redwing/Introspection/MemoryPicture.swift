@@ -52,7 +52,9 @@ struct MemoryPicture {
 
 extension Client {
     /// Bytes that this client costs.
-    var memoryUsage: Int { 512 + query.capacity + reply.out.capacity }
+    var memoryUsage: Int {
+        512 + query.capacity + reply.out.capacity + (transaction?.memoryUsage ?? 0)
+    }
 }
 
 extension Server {

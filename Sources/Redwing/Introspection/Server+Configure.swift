@@ -60,6 +60,7 @@ extension Server {
         case "requirepass":
             takeDefaultPassword()
         case "proto-max-bulk-len": requestLimits.bulk = config.protoMaxBulkLen
+        case "maxmemory-policy": refreshAccess()
         case "maxmemory":
             if config.maxmemory > 0, usedMemory > config.maxmemory {
                 Log.warning(
@@ -98,8 +99,6 @@ extension Server {
         for command in commands.all {
             command.calls = 0
             command.nanoseconds = 0
-            command.rejectedCalls = 0
-            command.failedCalls = 0
         }
     }
 }

@@ -48,7 +48,7 @@ extension Server {
     /// `key` was written by a client of a writable replica.
     @inline(never)
     func noteOwnExpiry(_ key: Bytes, in database: Database, by client: Client?) {
-        guard let client = client ?? current, !client.flags.contains(.master),
+        guard let client = client ?? current, !responsible(client).flags.contains(.master),
             database.find(key)?.hasExpiry == true
         else { return }
         rooms.expiry.own.add(.init(key: key.array, database: database.index))

@@ -47,7 +47,7 @@ extension Server {
     }
 
     private func runExpiry(limit: Int64) {
-        guard rooms.expiry.isEnabled, !isReplica, !loading, pausedUntil == 0 else { return }
+        guard rooms.expiry.isEnabled, !isReplica, !loading, !isPaused else { return }
         let start = redwing_monotonic_ns()
         let count = keyspace.databases.count
         let accepted = acceptedPercent

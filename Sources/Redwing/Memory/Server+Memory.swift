@@ -45,15 +45,26 @@ extension Server {
         func excess() -> Int { usedMemory - uncountedMemory - limit }
         if excess() <= 0 { return true }
         let policy = config.maxmemoryPolicy
-        if policy == .noeviction || pausedUntil != 0 { return false }
+        if policy == .noeviction || isPaused { return false }
         let start = latencyStart
         defer { observe(latency: "eviction-cycle", since: start) }
+        let end = redwing_monotonic_ns() + Self.evictionPatience_ns
         while excess() > 0 {
+            // What was put aside comes back first, else its key's eviction would cost other keys too.
+            // When that takes long the command may run: the rest comes back in the turns that follow.
+            if keyspace.remainsCount > 0 {
+                if redwing_monotonic_ns() > end { return true }
+                keyspace.freeRemains(atMost: Self.remainsStep)
+                continue
+            }
             guard let (database, key) = victim(policy) else { return false }
             evict(key, in: database)
         }
         return true
     }
+
+    private static let evictionPatience_ns: Int64 = 20_000_000
+    private static let remainsStep = 1000
 
     private func evict(_ key: [UInt8], in database: Database) {
         Bytes.with(key) { key in

@@ -54,7 +54,7 @@ extension Server {
         if command.flags.contains(.readonly) { trackKeys(client, command) }
         // Inside EXEC: the whole is what the exception is for, and its reply isn't complete.
         guard current == nil, client.attachments.tracking != nil else { return }
-        if !client.flags.contains(.multi), command.firstName != "client" {
+        if !client.flags.contains(.multi), command.name != "client" {
             client.attachments.tracking?.isException = false
         }
         sendPending(client)

@@ -80,7 +80,8 @@ extension ReplicationRoom {
         }
         if timeout > 0 { next.deadline = Self.now + Duration_ms(ms: timeout) }
         failover = next
-        server.pauseClients()
+        // Nothing may be written until it is over.
+        server.pause(.failover, until: Int64.max, onlyWrites: true)
         wantsAcks = true
         client.reply.ok()
         failoverCheck()
@@ -135,7 +136,7 @@ extension ReplicationRoom {
         Log.notice("FAILOVER to \(name) aborted: \(reason)")
         failover = nil
         if current.stage == .inProgress { promote() }
-        server.resumeClients()
+        server.endPause(.failover)
     }
 
     /// The target answered our `PSYNC … FAILOVER`.
@@ -143,7 +144,7 @@ extension ReplicationRoom {
         guard failover != nil else { return }
         if accepted {
             failover = nil
-            server.resumeClients()
+            server.endPause(.failover)
         } else {
             abortFailover("Failover target rejected psync request")
         }

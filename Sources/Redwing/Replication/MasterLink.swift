@@ -108,6 +108,7 @@ extension ReplicationRoom {
         client.transport = transport
         if transport != nil { client.flags.insert(.tls) }
         client.flags.insert(.master)
+        client.isAdmitted = true
         client.authenticated = true
         client.peerName = Server.endpointText(fd, peer: true)
         client.localName = Server.endpointText(fd, peer: false)

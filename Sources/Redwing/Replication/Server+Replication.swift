@@ -37,7 +37,6 @@ extension Server {
     /// taken them, and evicting keys would only make more of them.
     var uncountedMemory: Int { replicaBufferBytes + aofBufferBytes }
     /// Writers are paused for a failover: nothing may be deleted by expiry.
-    var isPausedForFailover: Bool { rooms.replicationRoom?.failover != nil }
 
     /// The master's request was applied: offset, sub-replicas, backlog.
     func masterApplied(_ client: Client, _ bytes: Bytes) {
@@ -153,20 +152,11 @@ extension Server {
         startWait(
             client,
             Wait(
-                kind: .replicas, keys: [], command: nil, words: [],
-                deadline: milliseconds == 0 ? nil : EventLoop.monotonic + milliseconds,
+                keys: [], type: nil, command: nil, words: [],
+                deadline: milliseconds == 0 ? nil : EventLoop.deadline(after: milliseconds),
                 order: blocking.nextOrder, timeoutReply: timeoutReply))
     }
 
-    /// For a failover nothing may be written until it is over.
-    func pauseClients() {
-        pausedUntil = Int64.max
-        pauseWritesOnly = true
-    }
-
-    func resumeClients() {
-        if pausedUntil == Int64.max { endPause() }
-    }
 }
 
 extension ReplicationRoom {

@@ -26,7 +26,7 @@ extension Server {
     func busyRefusal(_ client: Client, _ command: Command) -> String? {
         guard isBusy else { return nil }
         if command.flags.contains(.busy) { return nil }
-        switch command.firstName {
+        switch command.name {
         case "shutdown"
         where client.count == 2 && client[1].count > 0 && client[1][0] | 0x20 == 0x6E:
             return nil

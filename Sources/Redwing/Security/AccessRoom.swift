@@ -77,8 +77,9 @@ extension Server {
     /// After each change of users or their rights.
     func accessChanged() {
         rooms.access.isLimited = rooms.access.users.values.contains { !$0.rights.isUnlimited }
-        // Without a password everybody is in, also who came while there was one.
-        if !requiresPassword { for client in clients.values { client.authenticated = true } }
+        // Without a password everybody is in, who came while there was one for as long as that is so.
+        let open = !requiresPassword
+        for client in clients.values { client.authenticated = open || client.isAdmitted }
         refreshGate()
     }
 
@@ -96,7 +97,7 @@ extension Server {
     /// At the start: the configuration's users, or those of the `aclfile`.
     func loadUsers() throws {
         for command in commands.all {
-            command.accessNumber = rooms.access.register.number(of: command.firstName) ?? -1
+            command.accessNumber = rooms.access.register.number(of: command.name) ?? -1
         }
         takeDefaultPassword()
         for user in config.users { try loadUser(user) }
@@ -190,6 +191,7 @@ extension Server {
     func disconnect(_ user: User) {
         for client in clients.values where client.attachments.user === user {
             client.attachments.user = nil
+            client.isAdmitted = false
             client.authenticated = false
             if client === current {
                 client.flags.insert(.closeAfterReply)

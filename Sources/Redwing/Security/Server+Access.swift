@@ -39,6 +39,7 @@ extension Server {
             return false
         }
         client.attachments.user = user === rooms.access.defaultUser ? nil : user
+        client.isAdmitted = true
         client.authenticated = true
         return true
     }
@@ -46,7 +47,8 @@ extension Server {
     /// What a connection is before it said who it is.
     func forgetUser(_ client: Client) {
         client.attachments.user = nil
-        client.authenticated = !requiresPassword
+        client.isAdmitted = !requiresPassword
+        client.authenticated = client.isAdmitted
     }
 
     /// Somebody has less than all rights.
@@ -58,7 +60,7 @@ extension Server {
         logDenial(denial, client, command, context(of: client))
         if denial == .command {
             return
-                "NOPERM this user has no permissions to run the '\(command.firstName)' command or its subcommand"
+                "NOPERM this user has no permissions to run the '\(command.name)' command or its subcommand"
         }
         return "\(denial.text)"
     }
@@ -81,7 +83,7 @@ extension Server {
     // MARK: The rules
 
     /// A script's commands are its caller's.
-    private func responsible(_ client: Client) -> Client {
+    func responsible(_ client: Client) -> Client {
         guard client.flags.contains(.script), let room = rooms.scripting, room.client === client,
             let run = room.run
         else { return client }
@@ -141,8 +143,7 @@ extension Server {
         let user = responsible(client).accessUser?.name ?? []
         switch denial {
         case .command:
-            addAccessLog(
-                client, .command, context, object: Array(command.firstName.utf8), user: user)
+            addAccessLog(client, .command, context, object: Array(command.name.utf8), user: user)
         case .key(let i):
             addAccessLog(client, .key, context, object: client[i].array, user: user)
         case .channel(let i):
