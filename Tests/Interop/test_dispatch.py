@@ -57,6 +57,16 @@ def test_a_pause_beyond_the_end_of_time(farm, time):
     assert server.call("SET", "a", "1") == b"OK"
 
 
+def test_keys_that_live_to_the_end_of_time(farm):
+    """Their lives don't add up in 64 bits: the mean time to live must not ask for that."""
+    with farm.redwing().client() as client:
+        for key in ("a", "b", "c"):
+            client.call("SET", key, "v", "PXAT", HUGE)
+        assert client.call("EXPIRETIME", "a") == HUGE // 1000 + 1 and client.call("TTL", "b") > HUGE // 2000
+        client.call("SET", "soon", "v", "PX", 1)
+        eventually(lambda: client.call("DBSIZE") == 3)
+
+
 # Pauses.
 
 def held(server, *request):
@@ -107,6 +117,20 @@ def test_a_pause_keeps_the_data_set_as_it_is(farm):
         client.call("CLIENT", "UNPAUSE")
         assert client.call("GET", "dead:0") is None
         assert client.call("DBSIZE") == keys - 1 and offset(master) > before
+
+
+def test_nothing_is_evicted_under_a_pause(farm):
+    """Nor refused for want of memory: who would write waits."""
+    server = farm.redwing({"maxmemory-policy": "allkeys-random"})
+    with server.client() as client:
+        client.pipeline([("SET", f"k:{i}", "v" * 1000) for i in range(20)])
+        client.call("CLIENT", "PAUSE", 100000, "WRITE")
+        used = int(server.info("memory")["used_memory"])
+        client.call("CONFIG", "SET", "maxmemory", used - 10_000)
+        writer = held(server, "SET", "a", 1)
+        assert client.call("DBSIZE") == 20
+        client.call("CLIENT", "UNPAUSE")
+        assert writer.read() == b"OK" and client.call("DBSIZE") < 21
 
 
 def test_a_users_pause_and_a_failovers_are_two(farm):

@@ -142,7 +142,7 @@ enum Expiries {
         guard let entry = c.lookupOnly(c[1]) else { return c.reply.integer(-2) }
         guard let expiry = entry.expiry else { return c.reply.integer(-1) }
         let time = relative ? max(0, expiry - c.server.now) : expiry
-        c.reply.integer(unit == .seconds ? (time + 500) / 1000 : time)
+        c.reply.integer(unit == .seconds ? time / 1000 + (time % 1000 + 500) / 1000 : time)
     }
 
     static func persist(_ c: Client) {

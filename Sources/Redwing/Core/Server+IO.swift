@@ -239,7 +239,7 @@ extension Server {
             if client.softLimitSince == 0 {
                 client.softLimitSince = now
             } else {
-                over = now - client.softLimitSince > Int64(limit.softSeconds) * 1000
+                over = (now - client.softLimitSince) / 1000 > Int64(limit.softSeconds)
             }
         } else if !over {
             client.softLimitSince = 0

@@ -98,7 +98,9 @@ extension Server {
                 dead.append(entry.key.array)
             } else {
                 living += 1
-                lives += expiry - now
+                // A key may live to the end of time: two of them are more than 64 bits hold.
+                let (sum, overflow) = lives.addingReportingOverflow(expiry - now)
+                lives = overflow ? Int64.max : sum
             }
         }
         if living > 0 {

@@ -45,7 +45,9 @@ extension Server {
         func excess() -> Int { usedMemory - uncountedMemory - limit }
         if excess() <= 0 { return true }
         let policy = config.maxmemoryPolicy
-        if policy == .noeviction || isPaused { return false }
+        // A pause leaves the data set as it is; who would make it grow waits.
+        if isPaused { return true }
+        if policy == .noeviction { return false }
         let start = latencyStart
         defer { observe(latency: "eviction-cycle", since: start) }
         let end = redwing_monotonic_ns() + Self.evictionPatience_ns

@@ -193,7 +193,7 @@ extension ReplicationRoom {
                 !pacing.isWorthWaiting(pace, production: production)
             {
                 if peer.softLimitSince == 0 { peer.softLimitSince = server.now }
-                if server.now - peer.softLimitSince > Int64(limit.softSeconds) * 1000 {
+                if (server.now - peer.softLimitSince) / 1000 > Int64(limit.softSeconds) {
                     overLimit(client)
                 }
             } else {
