@@ -280,6 +280,7 @@ static void push_array(struct source *from) {
 
 /* The value that the token at hand begins. */
 static void push_value(struct source *from) {
+    redwing_lua_spend(redwing_lua_of(from->lua), from->lua, 1);
     switch (from->kind) {
         case STRING: lua_pushlstring(from->lua, from->text, from->count); return;
         case NUMBER: lua_pushnumber(from->lua, from->number); return;

@@ -4,7 +4,6 @@
  * table with the keys 1 to n is an array, any other a map. Tables nested deeper than 16 are nil.
  */
 
-#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -14,18 +13,18 @@ enum { MAX_NESTING = 16 };
 
 /* Out. */
 
-static void add_big_endian(luaL_Buffer *out, unsigned char head, uint64_t value, int size) {
+static void add_big_endian(struct redwing_lua_text *out, unsigned char head, uint64_t value, int size) {
     char bytes[9];
     bytes[0] = (char)head;
     for (int i = 0; i < size; i++) bytes[1 + i] = (char)(value >> (8 * (size - 1 - i)) & 0xFF);
-    luaL_addlstring(out, bytes, (size_t)size + 1);
+    redwing_lua_text_add(out, bytes, (size_t)size + 1);
 }
 
-static void pack_integer(luaL_Buffer *out, int64_t value) {
+static void pack_integer(struct redwing_lua_text *out, int64_t value) {
     uint64_t bits = (uint64_t)value;
     if (value >= 0) {
         if (value <= 127) {
-            luaL_addchar(out, (char)value);
+            redwing_lua_text_byte(out, (unsigned char)value);
         } else if (value <= UINT8_MAX) {
             add_big_endian(out, 0xCC, bits, 1);
         } else if (value <= UINT16_MAX) {
@@ -36,7 +35,7 @@ static void pack_integer(luaL_Buffer *out, int64_t value) {
             add_big_endian(out, 0xCF, bits, 8);
         }
     } else if (value >= -32) {
-        luaL_addchar(out, (char)value);
+        redwing_lua_text_byte(out, (unsigned char)value);
     } else if (value >= INT8_MIN) {
         add_big_endian(out, 0xD0, bits, 1);
     } else if (value >= INT16_MIN) {
@@ -48,7 +47,7 @@ static void pack_integer(luaL_Buffer *out, int64_t value) {
     }
 }
 
-static void pack_number(luaL_Buffer *out, lua_Number value) {
+static void pack_number(struct redwing_lua_text *out, lua_Number value) {
     if (value >= -0x1p63 && value < 0x1p63 && (lua_Number)(int64_t)value == value) {
         pack_integer(out, (int64_t)value);
         return;
@@ -65,9 +64,9 @@ static void pack_number(luaL_Buffer *out, lua_Number value) {
     }
 }
 
-static void pack_string(luaL_Buffer *out, const char *bytes, size_t count) {
+static void pack_string(struct redwing_lua_text *out, const char *bytes, size_t count) {
     if (count < 32) {
-        luaL_addchar(out, (char)(0xA0 | count));
+        redwing_lua_text_byte(out, (unsigned char)(0xA0 | count));
     } else if (count <= UINT8_MAX) {
         add_big_endian(out, 0xD9, count, 1);
     } else if (count <= UINT16_MAX) {
@@ -75,15 +74,17 @@ static void pack_string(luaL_Buffer *out, const char *bytes, size_t count) {
     } else {
         add_big_endian(out, 0xDB, count, 4);
     }
-    luaL_addlstring(out, bytes, count);
+    redwing_lua_text_add(out, bytes, count);
 }
 
 /* Whether the table at `index` has the keys 1 to *count and no other; else *count is its size. */
-static int is_array(lua_State *lua, int index, size_t *count) {
+static int is_array(struct redwing_lua_text *out, int index, size_t *count) {
+    lua_State *lua = out->lua;
     size_t items = 0;
     lua_Number highest = 0;
     int whole = 1;
     for (lua_pushnil(lua); lua_next(lua, index) != 0; lua_pop(lua, 1)) {
+        redwing_lua_spend(out->engine, lua, 1);
         items++;
         if (lua_type(lua, -2) != LUA_TNUMBER) {
             whole = 0;
@@ -98,33 +99,26 @@ static int is_array(lua_State *lua, int index, size_t *count) {
 }
 
 /*
- * Appends the value at stack place `index` to `out`. A luaL_Buffer wants to stay the top of the
- * stack, so values are gathered in the table at `pieces`, where each ends up a string.
+ * Appends the value at stack place `index`. Tables in tables make a text that is exponential in what
+ * a script took: every value is a step, and Lua's memory bounds the text.
  */
-static void pack_value(lua_State *lua, int pieces, int index, int level);
+static void pack_value(struct redwing_lua_text *out, int index, int level);
 
-static void add_piece(lua_State *lua, int pieces, luaL_Buffer *out) {
-    luaL_pushresult(out);
-    lua_rawseti(lua, pieces, (int)lua_objlen(lua, pieces) + 1);
-}
-
-static void pack_table(lua_State *lua, int pieces, int index, int level) {
+static void pack_table(struct redwing_lua_text *out, int index, int level) {
+    lua_State *lua = out->lua;
     size_t count;
-    int array = is_array(lua, index, &count);
-    luaL_Buffer out;
-    luaL_buffinit(lua, &out);
+    int array = is_array(out, index, &count);
     if (count < 16) {
-        luaL_addchar(&out, (char)((array ? 0x90 : 0x80) | count));
+        redwing_lua_text_byte(out, (unsigned char)((array ? 0x90 : 0x80) | count));
     } else if (count <= UINT16_MAX) {
-        add_big_endian(&out, array ? 0xDC : 0xDE, count, 2);
+        add_big_endian(out, array ? 0xDC : 0xDE, count, 2);
     } else {
-        add_big_endian(&out, array ? 0xDD : 0xDF, count, 4);
+        add_big_endian(out, array ? 0xDD : 0xDF, count, 4);
     }
-    add_piece(lua, pieces, &out);
     if (array) {
         for (size_t i = 1; i <= count; i++) {
             lua_rawgeti(lua, index, (int)i);
-            pack_value(lua, pieces, lua_gettop(lua), level + 1);
+            pack_value(out, lua_gettop(lua), level + 1);
             lua_pop(lua, 1);
         }
         return;
@@ -132,54 +126,46 @@ static void pack_table(lua_State *lua, int pieces, int index, int level) {
     lua_pushnil(lua);
     while (lua_next(lua, index) != 0) {
         int top = lua_gettop(lua);
-        pack_value(lua, pieces, top - 1, level + 1);
-        pack_value(lua, pieces, top, level + 1);
+        pack_value(out, top - 1, level + 1);
+        pack_value(out, top, level + 1);
         lua_pop(lua, 1);
     }
 }
 
-static void pack_value(lua_State *lua, int pieces, int index, int level) {
+static void pack_value(struct redwing_lua_text *out, int index, int level) {
+    lua_State *lua = out->lua;
     luaL_checkstack(lua, LUA_MINSTACK, "in function pack");
+    redwing_lua_spend(out->engine, lua, 1);
     int type = lua_type(lua, index);
     if (type == LUA_TTABLE && level < MAX_NESTING) {
-        pack_table(lua, pieces, index, level);
-        return;
-    }
-    luaL_Buffer out;
-    luaL_buffinit(lua, &out);
-    if (type == LUA_TSTRING) {
+        pack_table(out, index, level);
+    } else if (type == LUA_TSTRING) {
         size_t count;
         const char *bytes = lua_tolstring(lua, index, &count);
-        pack_string(&out, bytes, count);
+        pack_string(out, bytes, count);
     } else if (type == LUA_TNUMBER) {
-        pack_number(&out, lua_tonumber(lua, index));
+        pack_number(out, lua_tonumber(lua, index));
     } else if (type == LUA_TBOOLEAN) {
-        luaL_addchar(&out, (char)(lua_toboolean(lua, index) ? 0xC3 : 0xC2));
+        redwing_lua_text_byte(out, lua_toboolean(lua, index) ? 0xC3 : 0xC2);
     } else {
-        luaL_addchar(&out, (char)0xC0);
+        redwing_lua_text_byte(out, 0xC0);
     }
-    add_piece(lua, pieces, &out);
 }
 
 static int cmsgpack_pack(lua_State *lua) {
     int count = lua_gettop(lua);
     if (count == 0) return luaL_argerror(lua, 0, "MessagePack pack needs input.");
     luaL_checkstack(lua, LUA_MINSTACK, "Too many arguments for MessagePack pack.");
-    lua_newtable(lua);
-    int pieces = count + 1;
-    for (int i = 1; i <= count; i++) pack_value(lua, pieces, i, 0);
-    luaL_Buffer out;
-    luaL_buffinit(lua, &out);
-    size_t parts = lua_objlen(lua, pieces);
-    for (size_t i = 1; i <= parts; i++) {
-        lua_rawgeti(lua, pieces, (int)i);
-        luaL_addvalue(&out);
-    }
-    luaL_pushresult(&out);
+    struct redwing_lua_text out = redwing_lua_text_begin(lua);
+    for (int i = 1; i <= count; i++) pack_value(&out, i, 0);
+    redwing_lua_text_push(&out);
     return 1;
 }
 
 /* In. */
+
+/* The text of Redis's library for a stack that is full, whatever filled it. */
+#define TOO_MANY "too many return values at once; use unpack_one or unpack_limit instead."
 
 enum fault { NONE, MISSING, BAD };
 
@@ -218,6 +204,7 @@ static void unpack_string(lua_State *lua, struct cursor *from, size_t count) {
 }
 
 static void unpack_array(lua_State *lua, struct cursor *from, size_t count) {
+    luaL_checkstack(lua, 2, "in function mp_decode_to_lua_array");
     lua_newtable(lua);
     for (size_t i = 1; i <= count; i++) {
         unpack_value(lua, from);
@@ -227,19 +214,14 @@ static void unpack_array(lua_State *lua, struct cursor *from, size_t count) {
 }
 
 static void unpack_map(lua_State *lua, struct cursor *from, size_t count) {
+    luaL_checkstack(lua, 3, TOO_MANY);
     lua_newtable(lua);
     for (size_t i = 0; i < count; i++) {
         unpack_value(lua, from);
         if (from->fault != NONE) return;
         unpack_value(lua, from);
         if (from->fault != NONE) return;
-        /* nil and NaN are no keys in Lua. */
-        int is_key = !lua_isnil(lua, -2)
-                     && !(lua_type(lua, -2) == LUA_TNUMBER && isnan(lua_tonumber(lua, -2)));
-        if (!is_key) {
-            from->fault = BAD;
-            return;
-        }
+        /* Lua refuses nil and NaN as a key. */
         lua_rawset(lua, -3);
     }
 }
@@ -278,7 +260,8 @@ static void unpack_marked(lua_State *lua, struct cursor *from, unsigned char hea
         case 0xCC: case 0xCD: case 0xCE: case 0xCF:
             size = width_of(head, 0xCC);
             if (has(from, (size_t)size)) {
-                lua_pushnumber(lua, (lua_Number)take_big_endian(from, size));
+                /* As Redis has it: what doesn't fit into 63 bits is negative. */
+                lua_pushnumber(lua, (lua_Number)(int64_t)take_big_endian(from, size));
             }
             return;
         case 0xD0: case 0xD1: case 0xD2: case 0xD3:
@@ -309,7 +292,8 @@ static void unpack_value(lua_State *lua, struct cursor *from) {
         from->fault = MISSING;
         return;
     }
-    luaL_checkstack(lua, 4, "too many nested values");
+    luaL_checkstack(lua, 1, TOO_MANY);
+    redwing_lua_spend(redwing_lua_of(lua), lua, 1);
     unsigned char head = *from->at;
     if (head >= 0xC0 && head <= 0xDF) {
         unpack_marked(lua, from, head);
@@ -330,8 +314,11 @@ static void unpack_value(lua_State *lua, struct cursor *from) {
     }
 }
 
-/* `limit` values from `offset`; with `tells` the place behind them comes first, -1 for the end. */
-static int unpack_some(lua_State *lua, lua_Number limit, lua_Number offset, int tells) {
+/*
+ * `limit` values from `offset`, before them the place behind them, -1 for the end. All values, and no
+ * place, if both are 0.
+ */
+static int unpack_some(lua_State *lua, lua_Number limit, lua_Number offset) {
     size_t count;
     const char *bytes = luaL_checklstring(lua, 1, &count);
     if (offset < 0 || limit < 0) {
@@ -345,31 +332,30 @@ static int unpack_some(lua_State *lua, lua_Number limit, lua_Number offset, int 
     lua_settop(lua, 1);
     struct cursor from = {(const unsigned char *)bytes + (size_t)offset, count - (size_t)offset, NONE};
     int values = 0;
-    while (from.left > 0 && values < limit) {
-        luaL_checkstack(lua, 1,
-                        "too many return values at once; use unpack_one or unpack_limit instead.");
+    int all = limit == 0 && offset == 0;
+    while (from.left > 0 && (all || values < limit)) {
         unpack_value(lua, &from);
         if (from.fault == MISSING) return luaL_error(lua, "Missing bytes in input.");
         if (from.fault == BAD) return luaL_error(lua, "Bad data format in input.");
         values++;
     }
-    if (!tells) return values;
+    if (all) return values;
     lua_pushnumber(lua, from.left == 0 ? -1 : (lua_Number)(count - from.left));
     lua_insert(lua, 2);
     return values + 1;
 }
 
-static int cmsgpack_unpack(lua_State *lua) { return unpack_some(lua, INT_MAX, 0, 0); }
+static int cmsgpack_unpack(lua_State *lua) { return unpack_some(lua, 0, 0); }
 
 static int cmsgpack_unpack_one(lua_State *lua) {
     lua_Number offset = (lua_Number)luaL_optinteger(lua, 2, 0);
-    return unpack_some(lua, 1, offset, 1);
+    return unpack_some(lua, 1, offset);
 }
 
 static int cmsgpack_unpack_limit(lua_State *lua) {
     lua_Number limit = (lua_Number)luaL_checkinteger(lua, 2);
     lua_Number offset = (lua_Number)luaL_optinteger(lua, 3, 0);
-    return unpack_some(lua, limit, offset, 1);
+    return unpack_some(lua, limit, offset);
 }
 
 static const luaL_Reg functions[] = {
@@ -387,5 +373,9 @@ void redwing_lua_open_cmsgpack(lua_State *lua) {
     lua_setfield(lua, -2, "_NAME");
     lua_pushliteral(lua, "lua-cmsgpack 0.4.0");
     lua_setfield(lua, -2, "_VERSION");
+    lua_pushliteral(lua, "Copyright (C) 2012, Salvatore Sanfilippo");
+    lua_setfield(lua, -2, "_COPYRIGHT");
+    lua_pushliteral(lua, "MessagePack C implementation for Lua");
+    lua_setfield(lua, -2, "_DESCRIPTION");
     lua_setglobal(lua, "cmsgpack");
 }

@@ -6,21 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Where the functions of scripts stand in the registry, by this address: the globals of the same
- * names can be changed by scripts. */
-static const char scripts_key;
-
-static void *allocate(void *context, void *place, size_t old, size_t size) {
-    redwing_lua *engine = context;
-    if (size == 0) {
-        free(place);
-        engine->memory -= old;
-        return NULL;
-    }
-    void *fresh = realloc(place, size);
-    if (fresh != NULL) engine->memory = engine->memory - old + size;
-    return fresh;
-}
+enum {
+    LONGEST_KEPT_OUTPUT = 1 << 20,
+    /* What scripts may leave behind before the next one finds it collected. */
+    MOST_GARBAGE = 64 << 20
+};
 
 redwing_lua *redwing_lua_of(lua_State *lua) {
     void *engine = NULL;
@@ -30,9 +20,8 @@ redwing_lua *redwing_lua_of(lua_State *lua) {
 
 static int open_all(lua_State *lua) {
     redwing_lua_open_sandbox(lua);
-    lua_pushlightuserdata(lua, (void *)(uintptr_t)&scripts_key);
     lua_newtable(lua);
-    lua_rawset(lua, LUA_REGISTRYINDEX);
+    redwing_lua_of(lua)->scripts = luaL_ref(lua, LUA_REGISTRYINDEX);
     return 0;
 }
 
@@ -43,7 +32,7 @@ redwing_lua *redwing_lua_create(const struct redwing_lua_host *host) {
     engine->script_resp = 2;
     engine->client_resp = 2;
     redwing_lua_seed(engine, 0);
-    engine->state = lua_newstate(allocate, engine);
+    engine->state = lua_newstate(redwing_lua_allocate, engine);
     if (engine->state == NULL || lua_cpcall(engine->state, open_all, NULL) != 0) {
         redwing_lua_free(engine);
         return NULL;
@@ -61,6 +50,14 @@ void redwing_lua_free(redwing_lua *engine) {
 struct redwing_lua_word redwing_lua_output(const redwing_lua *engine) {
     struct redwing_lua_word word = {engine->out, engine->used};
     return word;
+}
+
+void redwing_lua_drop_output(redwing_lua *engine) {
+    if (engine->capacity <= LONGEST_KEPT_OUTPUT) return;
+    free(engine->out);
+    engine->out = NULL;
+    engine->used = 0;
+    engine->capacity = 0;
 }
 
 size_t redwing_lua_memory(const redwing_lua *engine) { return engine->memory; }
@@ -85,7 +82,13 @@ struct definition {
     int phase;
 };
 
+static void compile(lua_State *lua, const char *text, size_t count) {
+    if (luaL_loadbuffer(lua, text, count, "@user_script") != 0) lua_error(lua);
+}
+
+/* Errors count lines, and name what is missing, as if the body stood in a function. */
 static int define(lua_State *lua) {
+    redwing_lua *engine = redwing_lua_of(lua);
     struct definition *wanted = lua_touserdata(lua, 1);
     luaL_Buffer text;
     luaL_buffinit(lua, &text);
@@ -97,15 +100,19 @@ static int define(lua_State *lua) {
     luaL_pushresult(&text);
     size_t count;
     const char *source = lua_tolstring(lua, -1, &count);
-    if (luaL_loadbuffer(lua, source, count, "@user_script") != 0) return lua_error(lua);
+    compile(lua, source, count);
+    /* A body like "end … function f()" would run now. By itself it is no chunk. */
+    compile(lua, wanted->body, wanted->count);
+    lua_pop(lua, 1);
     wanted->phase = 2;
-    lua_call(lua, 0, 0);
-    lua_pushlightuserdata(lua, (void *)(uintptr_t)&scripts_key);
-    lua_rawget(lua, LUA_REGISTRYINDEX);
-    lua_pushstring(lua, wanted->name);
+    lua_newtable(lua);
     lua_pushvalue(lua, -1);
-    lua_rawget(lua, LUA_GLOBALSINDEX);
-    lua_rawset(lua, -3);
+    lua_setfenv(lua, -3);
+    lua_insert(lua, -2);
+    lua_call(lua, 0, 0);
+    lua_rawgeti(lua, LUA_REGISTRYINDEX, engine->scripts);
+    lua_getfield(lua, -2, wanted->name);
+    lua_setfield(lua, -2, wanted->name);
     return 0;
 }
 
@@ -122,7 +129,8 @@ struct run {
     const struct redwing_lua_word *words;
     size_t keys;
     size_t arguments;
-    int failed;
+    /* What lua_pcall returned of the script itself. */
+    int code;
 };
 
 /* Puts the place of an error before its text, the way Redis does: "@user_script:1: ". */
@@ -148,54 +156,66 @@ static int name_place(lua_State *lua) {
     return 1;
 }
 
-static void tick(lua_State *lua, lua_Debug *at) {
-    (void)at;
-    redwing_lua *engine = redwing_lua_of(lua);
-    if (!engine->stopping && engine->host.tick(engine->host.context) == 0) return;
-    /* A script that catches the error meets the next one on its next line. */
-    engine->stopping = 1;
-    lua_sethook(lua, tick, LUA_MASKLINE | LUA_MASKCOUNT, 1000);
-    lua_sethook(engine->state, tick, LUA_MASKLINE | LUA_MASKCOUNT, 1000);
-    lua_pushstring(lua, "Script killed by user with SCRIPT KILL...");
-    lua_error(lua);
-}
-
-static void set_words(lua_State *lua, const char *global, const struct redwing_lua_word *words,
+/* Makes the words a field of the table at the top. */
+static void set_words(lua_State *lua, const char *name, const struct redwing_lua_word *words,
                       size_t count) {
-    lua_pushstring(lua, global);
+    lua_pushstring(lua, name);
     lua_createtable(lua, count < INT32_MAX ? (int)count : 0, 0);
     for (size_t i = 0; i < count; i++) {
         lua_pushlstring(lua, words[i].start == NULL ? "" : words[i].start, words[i].count);
         lua_rawseti(lua, -2, (int)(i + 1));
     }
-    lua_rawset(lua, LUA_GLOBALSINDEX);
+    lua_rawset(lua, -3);
+}
+
+/* The function of a script; whatever an earlier run did to its environment is undone. */
+static void push_script(redwing_lua *engine, lua_State *lua, const char *name) {
+    lua_rawgeti(lua, LUA_REGISTRYINDEX, engine->environment);
+    lua_replace(lua, LUA_GLOBALSINDEX);
+    lua_rawgeti(lua, LUA_REGISTRYINDEX, engine->scripts);
+    lua_getfield(lua, -1, name);
+    lua_remove(lua, -2);
+    lua_pushvalue(lua, LUA_GLOBALSINDEX);
+    lua_setfenv(lua, -2);
 }
 
 static int run(lua_State *lua) {
     redwing_lua *engine = redwing_lua_of(lua);
     struct run *wanted = lua_touserdata(lua, 1);
+    lua_rawgeti(lua, LUA_REGISTRYINDEX, engine->globals);
     set_words(lua, "KEYS", wanted->words, wanted->keys);
     set_words(lua, "ARGV", wanted->words + wanted->keys, wanted->arguments);
     lua_pushcfunction(lua, name_place);
-    lua_pushlightuserdata(lua, (void *)(uintptr_t)&scripts_key);
-    lua_rawget(lua, LUA_REGISTRYINDEX);
-    lua_pushstring(lua, wanted->name);
-    lua_rawget(lua, -2);
-    lua_remove(lua, -2);
-    if (lua_pcall(lua, 0, 1, -2) != 0) {
-        wanted->failed = 1;
-        return lua_error(lua);
-    }
-    /* The reply is made without the hook: it can't last. */
-    lua_sethook(lua, NULL, 0, 0);
+    push_script(engine, lua, wanted->name);
+    wanted->code = lua_pcall(lua, 0, 1, -2);
+    if (wanted->code != 0) return lua_error(lua);
     redwing_lua_emit(engine, lua);
     return 0;
 }
 
-/* Finalizers may run and raise. */
-static int collect(lua_State *lua) {
+static int step(lua_State *lua) {
     lua_gc(lua, LUA_GCSTEP, 50);
     return 0;
+}
+
+static int collect(lua_State *lua) {
+    redwing_lua *engine = redwing_lua_of(lua);
+    size_t before;
+    /* Each halves the buffer of Lua's concatenation, which is as long as its longest string. */
+    do {
+        before = engine->memory;
+        lua_gc(lua, LUA_GCCOLLECT, 0);
+    } while (engine->memory > engine->rested + MOST_GARBAGE && engine->memory < before);
+    engine->kept = engine->rested = engine->memory;
+    return 0;
+}
+
+/* Garbage doesn't pile up between scripts: all goes after a big one, some now and then. */
+static void clean_up(redwing_lua *engine) {
+    lua_CFunction what = NULL;
+    if (++engine->runs % 50 == 0) what = step;
+    if (engine->memory > engine->rested + MOST_GARBAGE) what = collect;
+    if (what != NULL && lua_cpcall(engine->state, what, NULL) != 0) lua_settop(engine->state, 0);
 }
 
 int redwing_lua_run(redwing_lua *engine, const char *name, const struct redwing_lua_word *words,
@@ -207,14 +227,19 @@ int redwing_lua_run(redwing_lua *engine, const char *name, const struct redwing_
     engine->client_resp = version;
     engine->calling = 0;
     engine->stopping = 0;
+    engine->ticking = ticks;
     /* The same sequence for every run, so that a script repeated by a replica does the same. */
     redwing_lua_seed(engine, 0);
-    if (ticks) lua_sethook(lua, tick, LUA_MASKCOUNT, REDWING_LUA_TICK);
+    if (ticks) lua_sethook(lua, redwing_lua_tick, LUA_MASKCOUNT, REDWING_LUA_TICK);
     int code = lua_cpcall(lua, run, &wanted);
     lua_sethook(lua, NULL, 0, 0);
+    engine->ticking = 0;
     if (code != 0) take_error(engine, lua);
-    engine->stopping = 0;
-    /* A full step of collection now and then, so that garbage doesn't pile up between scripts. */
-    if (++engine->runs % 50 == 0 && lua_cpcall(lua, collect, NULL) != 0) lua_settop(lua, 0);
+    if (engine->stopping && (code == LUA_ERRMEM || wanted.code == LUA_ERRMEM)) {
+        /* It was the allocator that was told. */
+        engine->used = 0;
+        redwing_lua_append(engine, redwing_lua_killed, strlen(redwing_lua_killed));
+    }
+    clean_up(engine);
     return code != 0;
 }

@@ -10,6 +10,10 @@
 
 void redwing_lua_append(redwing_lua *engine, const char *bytes, size_t count) {
     if (engine->capacity - engine->used < count) {
+        if (count > REDWING_LUA_MOST_BYTES - engine->used) {
+            luaL_error(engine->state, "the reply of the script is too large");
+            return;
+        }
         size_t size = engine->capacity * 2 + count + 256;
         char *fresh = realloc(engine->out, size);
         if (fresh == NULL) {
@@ -26,12 +30,12 @@ void redwing_lua_append(redwing_lua *engine, const char *bytes, size_t count) {
 /* RESP to Lua. A reply comes from the server itself, yet nothing behind `end` is touched. */
 
 static long long line_number(const char *line, const char *end) {
-    char text[32];
-    size_t count = (size_t)(end - line);
-    if (count >= sizeof text) count = sizeof text - 1;
-    memcpy(text, line, count);
-    text[count] = 0;
-    return strtoll(text, NULL, 10);
+    int is_negative = line < end && *line == '-';
+    unsigned long long value = 0;
+    for (line += is_negative; line < end && *line >= '0' && *line <= '9'; line++) {
+        value = value * 10 + (unsigned long long)(*line - '0');
+    }
+    return (long long)(is_negative ? 0 - value : value);
 }
 
 static void push_field(lua_State *lua, const char *field, const char *text, size_t count) {
@@ -41,9 +45,14 @@ static void push_field(lua_State *lua, const char *field, const char *text, size
     lua_rawset(lua, -3);
 }
 
+/* Pushes one value, always; returns what follows it. There are 8 free places on the stack. */
 static const char *push_value(lua_State *lua, const char *at, const char *end);
 
+/* For an aggregate: four places of its own beside those of a value in it. */
+static void nest(lua_State *lua) { luaL_checkstack(lua, 12, "reply is nested too deeply"); }
+
 static const char *push_array(lua_State *lua, long long count, const char *at, const char *end) {
+    nest(lua);
     lua_createtable(lua, count < 1 << 16 ? (int)count : 1 << 16, 0);
     for (long long i = 1; i <= count && at < end; i++) {
         at = push_value(lua, at, end);
@@ -55,6 +64,7 @@ static const char *push_array(lua_State *lua, long long count, const char *at, c
 /* Maps and sets of RESP3 lie in a field of that name. */
 static const char *push_keyed(lua_State *lua, const char *field, int is_map, long long count,
                               const char *at, const char *end) {
+    nest(lua);
     lua_createtable(lua, 0, 1);
     lua_pushstring(lua, field);
     lua_newtable(lua);
@@ -102,9 +112,7 @@ static void push_double(lua_State *lua, const char *line, const char *stop) {
     lua_rawset(lua, -3);
 }
 
-/* Pushes one value, always; returns what follows it. */
 static const char *push_value(lua_State *lua, const char *at, const char *end) {
-    luaL_checkstack(lua, 8, "reply is nested too deeply");
     const char *stop = at < end ? memchr(at, '\r', (size_t)(end - at)) : NULL;
     if (stop == NULL || end - stop < 2) {
         lua_pushnil(lua);
@@ -174,10 +182,24 @@ void redwing_lua_push_reply(lua_State *lua, const char *bytes, size_t count) {
 
 /* Lua to RESP. */
 
+size_t redwing_lua_digits(char *out, long long value) {
+    char digits[20];
+    size_t count = 0, size = 0;
+    unsigned long long rest = value < 0 ? 0 - (unsigned long long)value : (unsigned long long)value;
+    do {
+        digits[count++] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (value < 0) out[size++] = '-';
+    while (count > 0) out[size++] = digits[--count];
+    return size;
+}
+
 static void append_header(redwing_lua *engine, char kind, long long count) {
-    char text[32];
-    int size = snprintf(text, sizeof text, "%c%lld\r\n", kind, count);
-    redwing_lua_append(engine, text, (size_t)size);
+    char text[24] = {kind};
+    size_t size = 1 + redwing_lua_digits(text + 1, count);
+    memcpy(text + size, "\r\n", 2);
+    redwing_lua_append(engine, text, size + 2);
 }
 
 static void append_bulk(redwing_lua *engine, const char *bytes, size_t count) {
@@ -242,7 +264,10 @@ static int has_field(lua_State *lua, const char *field, int type) {
 /* The pairs (or the keys) of the table at the top, which stays. */
 static void emit_keyed(redwing_lua *engine, lua_State *lua, int is_map) {
     long long count = 0;
-    for (lua_pushnil(lua); lua_next(lua, -2) != 0; lua_pop(lua, 1)) count++;
+    for (lua_pushnil(lua); lua_next(lua, -2) != 0; lua_pop(lua, 1)) {
+        redwing_lua_spend(engine, lua, 1);
+        count++;
+    }
     if (engine->client_resp == 3) {
         append_header(engine, is_map ? '%' : '~', count);
     } else {
@@ -263,6 +288,7 @@ static void emit_keyed(redwing_lua *engine, lua_State *lua, int is_map) {
 static void emit_array(redwing_lua *engine, lua_State *lua) {
     int count = 0;
     for (;;) {
+        redwing_lua_spend(engine, lua, 1);
         lua_rawgeti(lua, -1, count + 1);
         int ended = lua_isnil(lua, -1);
         lua_pop(lua, 1);
@@ -337,6 +363,8 @@ static void emit_table(redwing_lua *engine, lua_State *lua) {
 
 void redwing_lua_emit(redwing_lua *engine, lua_State *lua) {
     size_t count;
+    /* Tables in tables make a reply that is exponential in what the script took. */
+    redwing_lua_spend(engine, lua, 1);
     /* A table that holds itself ends here. */
     if (!lua_checkstack(lua, 6)) {
         lua_pop(lua, 1);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The table `redis` of scripts. */
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,26 +56,32 @@ static void sort_reply(lua_State *lua) {
     lua_call(lua, 2, 0);
 }
 
+/* "%.17g" of a number; most are whole, and those are printed faster. */
+static void push_digits(lua_State *lua, lua_Number value) {
+    char text[64];
+    size_t size;
+    long long whole = value > -1e15 && value < 1e15 ? (long long)value : 0;
+    if (value == (lua_Number)whole && !signbit(value) == (whole >= 0)) {
+        size = redwing_lua_digits(text, whole);
+    } else {
+        size = (size_t)snprintf(text, sizeof text, "%.17g", value);
+    }
+    lua_pushlstring(lua, text, size);
+}
+
 static int call_command(lua_State *lua, int raises) {
     redwing_lua *engine = redwing_lua_of(lua);
     int count = lua_gettop(lua);
-    if (engine->calling) {
-        return refuse(lua, raises,
-                      "luaRedisGenericCommand() recursive call detected. Are you doing funny stuff "
-                      "with Lua debug hooks?");
-    }
     if (count == 0) {
         return refuse(lua, raises, "Please specify at least one argument for redis.call()");
     }
-    luaL_checkstack(lua, 12, "too many arguments");
+    /* Beside the arguments there are LUA_MINSTACK places, 20, as in every C function. */
     struct redwing_lua_word few[16];
     struct redwing_lua_word *words = few;
     if (count > 16) words = lua_newuserdata(lua, (size_t)count * sizeof *words);
     for (int i = 1; i <= count; i++) {
         if (lua_type(lua, i) == LUA_TNUMBER) {
-            char text[64];
-            int size = snprintf(text, sizeof text, "%.17g", lua_tonumber(lua, i));
-            lua_pushlstring(lua, text, (size_t)size);
+            push_digits(lua, lua_tonumber(lua, i));
             lua_replace(lua, i);
         } else if (lua_type(lua, i) != LUA_TSTRING) {
             return refuse(lua, raises, "Lua redis() command arguments must be strings or integers");

@@ -82,6 +82,7 @@ static int base_load(lua_State *lua) {
     lua_newtable(lua);
     int pieces = 0;
     for (;;) {
+        redwing_lua_spend(redwing_lua_of(lua), lua, 1);
         lua_pushvalue(lua, 1);
         lua_call(lua, 0, 1);
         if (lua_isnil(lua, -1)) break;
@@ -101,29 +102,63 @@ static int base_load(lua_State *lua) {
     return load_text(lua, text, count, name);
 }
 
+/* collectgarbage of all that a script holds takes its time: upvalue 1 is Lua's. */
+static int base_collectgarbage(lua_State *lua) {
+    static const char *const options[] = {"collect", "stop",     "restart",    "count",
+                                          "step",    "setpause", "setstepmul", NULL};
+    luaL_checkoption(lua, 1, "collect", options);
+    redwing_lua *engine = redwing_lua_of(lua);
+    redwing_lua_spend(engine, lua, engine->memory / 64);
+    lua_pushvalue(lua, lua_upvalueindex(1));
+    lua_insert(lua, 1);
+    lua_call(lua, lua_gettop(lua) - 1, LUA_MULTRET);
+    return lua_gettop(lua);
+}
+
 /*
- * Globals are made by the main chunk that defines a script, and by C. Errors name the lines 8 and 15
- * of this chunk, which people have come to know from Redis.
+ * xpcall whose handler runs once the error has unwound. Lua's runs it where the error is: inside the
+ * hook when a tick ends the script, and no hook runs inside a hook.
+ */
+static int base_xpcall(lua_State *lua) {
+    luaL_checkany(lua, 2);
+    lua_settop(lua, 2);
+    lua_insert(lua, 1);
+    int code = lua_pcall(lua, 0, LUA_MULTRET, 0);
+    if (code == LUA_ERRRUN) {
+        lua_pushvalue(lua, 1);
+        lua_insert(lua, 2);
+        if (lua_pcall(lua, 1, 1, 0) != 0) {
+            lua_pushliteral(lua, "error in error handling");
+            lua_replace(lua, 2);
+        }
+    }
+    lua_pushboolean(lua, code == 0);
+    lua_replace(lua, 1);
+    return lua_gettop(lua);
+}
+
+/*
+ * What scripts see of globals that aren't there. The arguments: the globals, the metatable of the
+ * table through which scripts see them, and their own. Errors name the lines 8 and 15, which people
+ * have come to know from Redis.
  */
 static const char strict[] =
-    "local info, fail, put, text = debug.getinfo, error, rawset, tostring\n"
-    "local guard = {}\n"
-    "setmetatable(_G, guard)\n"
-    "guard.__newindex = function (globals, name, value)\n"
-    "    local caller = info(2, 'S')\n"
-    "    local what = caller and caller.what or 'C'\n"
-    "    if what ~= 'main' and what ~= 'C' then\n"
-    "        fail(\"Script attempted to create global variable '\" .. text(name) .. \"'\", 2)\n"
+    "local info, fail, raw, text = debug.getinfo, error, rawget, tostring\n"
+    "local globals, outer, inner = ...\n"
+    "outer.__newindex = function (_, name)\n"
+    "    if raw(globals, name) ~= nil then\n"
+    "        fail('Attempt to modify a readonly table', 2)\n"
     "    end\n"
-    "    put(globals, name, value)\n"
+    "    local what = 'Script attempted to create global variable '\n"
+    "    fail(what .. \"'\" .. text(name) .. \"'\", 2)\n"
     "end\n"
-    "guard.__index = function (globals, name)\n"
+    "inner.__index = function (_, name)\n"
     "    local caller = info(2, 'S')\n"
-    "    if caller and caller.what ~= 'C' then\n"
-    "        fail(\"Script attempted to access nonexistent global variable '\" .. text(name) .. \"'\", 2)\n"
+    "    if not caller or caller.what == 'C' then\n"
+    "        return nil\n"
     "    end\n"
-    "end\n"
-    "debug = nil\n";
+    "    fail(\"Script attempted to access nonexistent global variable '\" .. text(name) .. \"'\", 2)\n"
+    "end\n";
 
 static void open_library(lua_State *lua, const char *name, lua_CFunction open) {
     lua_pushcfunction(lua, open);
@@ -143,6 +178,56 @@ static void remove_global(lua_State *lua, const char *name) {
     lua_setglobal(lua, name);
 }
 
+/* The metatable of strings, which getmetatable gives away: methods come from the library itself. */
+static void lock_strings(lua_State *lua) {
+    lua_pushliteral(lua, "");
+    lua_getmetatable(lua, -1);
+    lua_newtable(lua);
+    lua_getglobal(lua, "string");
+    lua_setfield(lua, -2, "__index");
+    redwing_lua_lock(lua);
+    lua_pop(lua, 1);
+    lua_setfield(lua, -2, "__metatable");
+    lua_pop(lua, 2);
+}
+
+/* From here on new functions see the globals through a locked table, _G. */
+static void lock_globals(lua_State *lua) {
+    redwing_lua *engine = redwing_lua_of(lua);
+    int strict_chunk = lua_gettop(lua) + 1, globals = strict_chunk + 1, locked = globals + 1;
+    if (luaL_loadbuffer(lua, strict, sizeof strict - 1, "@enable_strict_lua") != 0) lua_error(lua);
+    lua_pushvalue(lua, LUA_GLOBALSINDEX);
+    lua_pushvalue(lua, globals);
+    redwing_lua_lock(lua);
+    lua_newtable(lua);
+    lua_pushvalue(lua, -1);
+    lua_setmetatable(lua, globals);
+    lua_pushvalue(lua, globals);
+    engine->globals = luaL_ref(lua, LUA_REGISTRYINDEX);
+    lua_pushvalue(lua, locked);
+    engine->environment = luaL_ref(lua, LUA_REGISTRYINDEX);
+    lua_pushvalue(lua, locked);
+    lua_setfield(lua, globals, "_G");
+    lua_pushvalue(lua, locked);
+    lua_replace(lua, LUA_GLOBALSINDEX);
+    lua_remove(lua, locked);
+    lua_call(lua, 3, 0);
+    lua_rawgeti(lua, LUA_REGISTRYINDEX, engine->globals);
+    lua_pushnil(lua);
+    lua_setfield(lua, -2, "debug");
+    lua_pop(lua, 1);
+}
+
+static void lock_all(lua_State *lua) {
+    static const char *const libraries[] = {"string", "table", "math", "coroutine", "os",      "redis",
+                                            "cjson",  "struct", "cmsgpack", "bit"};
+    for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
+        redwing_lua_lock_global(lua, libraries[i]);
+    }
+    lock_strings(lua);
+    lock_globals(lua);
+}
+
 void redwing_lua_open_sandbox(lua_State *lua) {
     open_library(lua, "", luaopen_base);
     open_library(lua, LUA_TABLIBNAME, luaopen_table);
@@ -158,6 +243,13 @@ void redwing_lua_open_sandbox(lua_State *lua) {
     remove_global(lua, "dofile");
     /* Finalizers, which newproxy gives, run without the hook: one that loops could not be killed. */
     remove_global(lua, "newproxy");
+    lua_register(lua, "xpcall", base_xpcall);
+    lua_getglobal(lua, "collectgarbage");
+    lua_pushcclosure(lua, base_collectgarbage, 1);
+    lua_setglobal(lua, "collectgarbage");
+    redwing_lua_open_patterns(lua);
+    redwing_lua_open_tables(lua);
+    redwing_lua_open_readonly(lua);
     lua_register(lua, "loadstring", base_loadstring);
     lua_register(lua, "load", base_load);
     set(lua, "math", "random", math_random);
@@ -165,6 +257,5 @@ void redwing_lua_open_sandbox(lua_State *lua) {
     lua_newtable(lua);
     lua_setglobal(lua, "os");
     set(lua, "os", "clock", os_clock);
-    if (luaL_loadbuffer(lua, strict, sizeof strict - 1, "@enable_strict_lua") != 0) lua_error(lua);
-    lua_call(lua, 0, 0);
+    lock_all(lua);
 }

@@ -32,14 +32,15 @@ static size_t number(lua_State *lua, struct layout *layout, size_t otherwise) {
     if (*layout->format < '0' || *layout->format > '9') return otherwise;
     size_t value = 0;
     while (*layout->format >= '0' && *layout->format <= '9') {
-        if (value > ((size_t)INT32_MAX - 9) / 10) luaL_error(lua, "integral size overflow");
         value = value * 10 + (size_t)(*layout->format++ - '0');
+        if (value > INT32_MAX) luaL_error(lua, "integral size overflow");
     }
     return value;
 }
 
 /* Bytes of the item `option`, whose digits are taken off the format. */
 static size_t item_size(lua_State *lua, struct layout *layout, char option) {
+    redwing_lua_spend(redwing_lua_of(lua), lua, 1);
     switch (option) {
         case 'B':
         case 'b':
@@ -208,7 +209,7 @@ static int struct_unpack(lua_State *lua) {
     size_t length;
     const char *data = luaL_checklstring(lua, 2, &length);
     lua_Integer first = luaL_optinteger(lua, 3, 1);
-    luaL_argcheck(lua, first > 0, 3, "offset must be 1 or greater");
+    luaL_argcheck(lua, first != 0, 3, "offset must be 1 or greater");
     size_t at = (size_t)first - 1;
     int results = 0;
     while (*layout.format != 0) {
@@ -256,7 +257,8 @@ static int struct_unpack(lua_State *lua) {
         }
         at += size;
     }
-    lua_pushnumber(lua, (lua_Number)at + 1);
+    /* From a negative offset on nothing can be read: it comes back as it was. */
+    lua_pushnumber(lua, (lua_Number)(ptrdiff_t)at + 1);
     return results + 1;
 }
 

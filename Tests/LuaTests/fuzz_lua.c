@@ -61,7 +61,7 @@ static int set_repl(void *context, int targets) {
 }
 static void set_resp(void *context, int version) { (void)context, (void)version; }
 
-/* ARGV[1] is random, ARGV[2] a random format. */
+/* ARGV[1] is random, ARGV[2] a random format, ARGV[3] a random pattern. */
 static const char *const bodies[] = {
     "local ok, v = pcall(cjson.decode, ARGV[1]) if ok then return {pcall(cjson.encode, v)} end return v",
     "return {pcall(cmsgpack.unpack, ARGV[1])}",
@@ -82,6 +82,22 @@ static const char *const bodies[] = {
     "local a = {} a[1] = a return a",
     "return cjson.encode({ARGV[1]})",
     "return bit.tohex(#ARGV[1], #ARGV[2] - 8)",
+    "return {pcall(string.find, ARGV[1], ARGV[3])}",
+    "return {pcall(string.match, ARGV[1], ARGV[3], #ARGV[2] - 5)}",
+    "return {pcall(string.gsub, ARGV[1], ARGV[3], ARGV[2])}",
+    "return {pcall(string.gsub, ARGV[1], ARGV[3], function(...) return (...) end)}",
+    "local n = 0 for a, b in string.gmatch(ARGV[1], ARGV[3]) do n = n + #tostring(b) end return n",
+    "return {pcall(string.find, string.rep(ARGV[1], 50), string.rep(ARGV[3], 500))}",
+    "local t = {} for c in ARGV[1]:gmatch('.') do table.insert(t, #t / 2 + 1, c) end "
+    "table.remove(t, #ARGV[2]) table.sort(t) return t",
+    "table.sort({ARGV[1], ARGV[2], ARGV[3]}, rawequal)",
+    "local t = {ARGV[1]} for i = 1, 60 do t = {t, t} end return t",
+    "local t = {ARGV[1]} for i = 1, 60 do t = {t, t} end return cjson.encode(t)",
+    "local t = {ARGV[1]} for i = 1, 10 do t[i] = t end return #cmsgpack.pack(t)",
+    "local t = {} while true do t[#t + 1] = string.rep(ARGV[1] .. 'x', 100000) .. #t end",
+    "while true do xpcall(function() while true do end end, function() while true do end end) end",
+    "pcall(rawset, redis, ARGV[1], 1) pcall(function() string[ARGV[1]] = 1 end) for k in pairs(_G) do end",
+    "setfenv(1, {}) return 1",
     "while true do end",
     "while true do pcall(function() while true do end end) end",
     "return {verbatim_string = {string = ARGV[1], format = ARGV[2]}, big_number = ARGV[1]}",
@@ -108,15 +124,17 @@ int main(int argc, char **argv) {
         if (redwing_lua_define(engine, names[i], bodies[i], strlen(bodies[i])) != 0) return 1;
     }
     const char json[] = "{}[]:,\"\\u123abtruefalsnullE+-.0xinf \n";
+    const char patterns[] = "ab1{[]()%%*+-?.^$bfwz";
     const char formats[] = "<>=!bBhHlLTfdsiIcx 0123456789";
     for (long round = 0; round < rounds; round++) {
-        char bytes[64], format[12], script[48];
+        char bytes[64], format[12], pattern[24], script[48];
         size_t size = fill(bytes, sizeof bytes, pick(2) ? json : NULL);
         size_t letters = fill(format, sizeof format, formats);
+        size_t items = fill(pattern, sizeof pattern, patterns);
         char *exact = malloc(size + 1);
         memcpy(exact, bytes, size);
-        struct redwing_lua_word words[] = {{"key", 3}, {exact, size}, {format, letters}};
-        redwing_lua_run(engine, names[pick(BODIES)], words, 1, 2, 2 + (int)pick(2), 1);
+        struct redwing_lua_word words[] = {{"key", 3}, {exact, size}, {format, letters}, {pattern, items}};
+        redwing_lua_run(engine, names[pick(BODIES)], words, 1, 3, 2 + (int)pick(2), 1);
         if (redwing_lua_output(engine).count == 0) return 2;
         free(exact);
         size = fill(script, sizeof script, json);

@@ -29,7 +29,7 @@ struct redwing_lua_host {
      */
     int (*call)(void *context, const struct redwing_lua_word *words, size_t count,
                 struct redwing_lua_word *reply, int *sort);
-    /** Each REDWING_LUA_TICK instructions. Not 0: the script has to end. */
+    /** Every 10 us or so, unless the script is in something long. Not 0: it has to end. */
     int (*tick)(void *context);
     /** A line for the server's log; level 0 (debug) to 3 (warning). */
     void (*log)(void *context, int level, const char *text, size_t count);
@@ -42,8 +42,6 @@ struct redwing_lua_host {
     /** The script wants replies of RESP 2 or 3. */
     void (*set_resp)(void *context, int version);
 };
-
-#define REDWING_LUA_TICK 100000
 
 /** A new interpreter, or NULL without memory. The host's functions are copied. */
 redwing_lua *redwing_lua_create(const struct redwing_lua_host *host);
@@ -65,6 +63,9 @@ int redwing_lua_run(redwing_lua *engine, const char *name, const struct redwing_
 
 /** What the last call left; good until the next. */
 struct redwing_lua_word redwing_lua_output(const redwing_lua *engine);
+
+/** Gives back the memory of a long output, once it isn't needed any more. */
+void redwing_lua_drop_output(redwing_lua *engine);
 
 /** Bytes that Lua holds. */
 size_t redwing_lua_memory(const redwing_lua *engine);

@@ -57,6 +57,9 @@ final class ScriptEngine {
         return unsafe Bytes(UnsafeRawBufferPointer(start: word.start, count: word.count))
     }
 
+    /// Gives back the memory of a long output, which isn't needed any more.
+    func dropOutput() { unsafe redwing_lua_drop_output(engine) }
+
     /// Bytes that Lua holds.
     var memory: Int { unsafe redwing_lua_memory(engine) }
 

@@ -79,6 +79,12 @@ extension ScriptingRoom {
                 bytes: Array("ERR Error running script (call to f_\(sha)): ".utf8)
                     + engine.output.array + [0x0A])
         }
+        engine.dropOutput()
+        if !arrived.isEmpty {
+            let bodies = arrived
+            arrived = []
+            server.loadScripts(bodies)
+        }
         return effects
     }
 

@@ -28,6 +28,8 @@ final class ScriptRun {
     /// It took longer than lua-time-limit: others are served meanwhile.
     var timedOut = false
     var killed = false
+    /// When others were served last, monotonic ms.
+    var servedAt: Int64 = 0
 
     init(
         caller: Client, sha: String, startedAt: Int64, now: Int64, effects: Bool, outOfMemory: Bool
@@ -52,6 +54,8 @@ final class ScriptingRoom: ScriptHost {
     private var replicated: Set<String> = []
     private var replicatedOrder: [String] = []
     private static let replicatedLimit = 10_000
+    /// Scripts of a data set that arrived while one ran: the interpreter has to be at rest.
+    var arrived: [[UInt8]] = []
     private let refusal = ByteBuffer()
 
     init(_ server: Server) {
@@ -147,8 +151,9 @@ final class ScriptingRoom: ScriptHost {
     /// Called now and then while a script runs. One that takes too long lets others be served.
     func tick() -> Bool {
         guard let run else { return true }
+        let now = EventLoop.monotonic
         if !run.timedOut {
-            let elapsed = EventLoop.monotonic - run.startedAt
+            let elapsed = now - run.startedAt
             if elapsed < Int64(server.config.luaTimeLimit) { return false }
             Log.warning(
                 "Lua slow script detected: still in execution after \(elapsed) milliseconds. You can try killing the script using the SCRIPT KILL command. Script SHA1 is: \(run.sha)"
@@ -157,6 +162,9 @@ final class ScriptingRoom: ScriptHost {
             run.caller.flags.insert(.protected)
             server.refreshGate()
         }
+        // Ticks come faster than others need to be served.
+        if now == run.servedAt { return false }
+        run.servedAt = now
         server.serveWhileBusy()
         if server.isShuttingDown { return true }
         guard run.killed else { return false }
