@@ -211,3 +211,27 @@ def test_nothing_of_a_script_is_left_to_the_next(farm):
         assert client.call("EVAL", script, 0) == 1
     assert client.call("EVAL", "return loadstring('return redis.sha1hex(\"\")')()", 0) == (
         b"da39a3ee5e6b4b0d3255bfef95601890afd80709")
+
+
+@pytest.mark.parametrize("command", ["SET", "EVAL"])
+def test_a_busy_replica_loses_nothing_of_its_master(farm, command):
+    master, replica = farm.redwing(), farm.redwing({"lua-time-limit": 20})
+    client, other = master.client(), replica.client()
+    other.call("REPLICAOF", "127.0.0.1", master.port)
+    eventually(lambda: other.info("replication").get("master_link_status") == "up")
+    runner = start(replica, "while true do end")
+    eventually(lambda: str(other.call_or_error("PING")) == BUSY)
+    for i in range(100):
+        if command == "SET":
+            client.call("SET", f"k{i}", i)
+        else:
+            client.call("EVAL", "return redis.call('set', KEYS[1], ARGV[1])", 1, f"k{i}", i)
+    client.call("SCRIPT", "FLUSH")
+    # The script's replica is told of all of it, and goes on serving others meanwhile.
+    for _ in range(20):
+        assert str(other.call_or_error("PING")) == BUSY
+    assert other.call("SCRIPT", "KILL") == b"OK"
+    assert KILLED in str(runner.read())
+    assert client.call("WAIT", 1, 10000) == 1
+    assert other.call("DEBUG", "DIGEST") == client.call("DEBUG", "DIGEST")
+    assert other.call("GET", "k99") == b"99"

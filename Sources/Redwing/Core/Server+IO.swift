@@ -16,7 +16,11 @@ extension Server {
     // MARK: In
 
     func readable(_ client: Client) {
-        if !client.flags.isDisjoint(with: [.closeAfterReply, .closeSoon, .closed, .protected]) { return }
+        let stop: ClientFlags = [.closeAfterReply, .closeSoon, .closed, .protected]
+        if !client.flags.isDisjoint(with: stop) { return }
+        // A busy script refuses others' commands. Those of our master wait in its socket instead: the
+        // stream has no command to spare.
+        if client.flags.contains(.master), isBusy { return }
         // Inside a nested turn (a script's or a load's) the shared buffer holds the outer request.
         let shared = client.query.isEmpty && !sharedInputBusy
         let buffer = shared ? sharedInput : client.query

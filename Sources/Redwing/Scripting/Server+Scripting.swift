@@ -66,6 +66,8 @@ extension Server {
 
     /// Scripts out of a snapshot.
     func loadScripts(_ bodies: [[UInt8]]) {
+        if bodies.isEmpty { return }
+        if scripting.run != nil { return scripting.arrived.append(contentsOf: bodies) }
         for body in bodies {
             Bytes.with(body) { body in
                 let sha = ScriptingRoom.sha(body)
