@@ -11,6 +11,9 @@ public struct SortedSetBuilder {
     private var set: SortedSet
     private var tails: SkipList.Path?
     private let heap: Heap
+    /// Members of the packed form whose score is minus zero: its text there is that of zero, and a set
+    /// that has to become a skip list after all would have lost the sign.
+    private var minusZeros: [[UInt8]] = []
 
     /// `count` elements are to come: it decides the first form. Room is made for `room` of them, or
     /// all: give less than a count that nothing vouches for.
@@ -41,6 +44,7 @@ public struct SortedSetBuilder {
             }
             endSorted()
         }
+        if set.isPacked, score.bitPattern == (-0.0).bitPattern { minusZeros.append(member.array) }
         var isNew = false
         set.update(member) { present in
             isNew = present == nil
@@ -57,6 +61,9 @@ public struct SortedSetBuilder {
     /// The set; the builder is spent.
     public mutating func finish() -> SortedSet {
         endSorted()
+        if !set.isPacked {
+            for member in minusZeros { Bytes.with(member) { set.update($0) { _ in -0.0 } } }
+        }
         return set
     }
 }

@@ -75,7 +75,7 @@ public struct SortedSet {
         return list
     }
 
-    private var isPacked: Bool { kind == .sortedSetPacked }
+    var isPacked: Bool { kind == .sortedSetPacked }
     private var packed: PackedPairs { PackedPairs(Listpack(container)) }
     private var list: SkipList { SkipList(container) }
     private var index: Index { Index(container + SkipList.ownerOffset) }
