@@ -183,7 +183,7 @@ _Noreturn static void run_child(const struct wing_fork_options *options, pid_t p
                                 const int *keep, size_t keep_count, wing_fork_function function,
                                 void *context) {
     reset_signals();
-    prctl(PR_SET_PDEATHSIG, SIGUSR1);
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* reaches a stopped child as well */
     if (getppid() != parent) _exit(WING_FORK_EXIT_STOPPED); /* it ended before the line above */
     close_others(keep, keep_count);
     set_title(options);

@@ -263,8 +263,12 @@ ssize_t wing_transfer_fan_step(struct wing_transfer_fan *fan, size_t limit) {
         }
         size_t moved = feed(only, fan->source, limit - most);
         if (!lives(only)) return -EPIPE;
-        fan->started = fan->started || moved > 0;
-        return (ssize_t)(most + moved);
+        fan->started = true;
+        if (moved > 0) return (ssize_t)(most + moved);
+        /* Full: with bytes of its own it waits as each of several does, and the source rests. */
+        ssize_t kept = move(fan->source, only->inner[1], NULL, limit - most);
+        if (kept > 0) only->state.pending = (uint64_t)kept;
+        return kept >= 0 || kept == -EAGAIN || most > 0 ? (ssize_t)most : kept;
     }
 
     ssize_t taken = fill_all(fan, limit - most);

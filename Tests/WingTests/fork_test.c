@@ -240,8 +240,8 @@ TEST(fork_refused_is_an_error_that_leaves_nothing) {
     CHECK(!sigismember(&mask, SIGTERM));
 }
 
-/* The forking process ends; its child must not live on. */
-TEST(fork_child_ends_with_its_parent) {
+/* The forking process ends; its child must not live on, be it at work or stopped. */
+static void run_orphan(int is_stopped) {
     int pipe_ends[2];
     REQUIRE(pipe(pipe_ends) == 0);
     pid_t middle = fork();
@@ -249,7 +249,13 @@ TEST(fork_child_ends_with_its_parent) {
         struct wing_fork_child child;
         int keep[] = {pipe_ends[1]};
         struct wing_fork_options options = {.keep = keep, .keep_count = 1};
-        _exit(wing_fork_spawn(&options, go_on_slowly, NULL, &child) == 0 ? 0 : 1);
+        if (wing_fork_spawn(&options, go_on_slowly, NULL, &child) != 0) _exit(1);
+        siginfo_t info;
+        struct pollfd works = {.fd = child.report, .events = POLLIN};
+        if (poll(&works, 1, 10000) != 1) _exit(1);
+        if (is_stopped && wing_fork_kill(&child, SIGSTOP) == 0)
+            waitid(P_PID, (id_t)child.pid, &info, WSTOPPED);
+        _exit(0);
     }
     close(pipe_ends[1]);
     struct pollfd closed = {.fd = pipe_ends[0], .events = POLLIN};
@@ -257,4 +263,9 @@ TEST(fork_child_ends_with_its_parent) {
     close(pipe_ends[0]);
     siginfo_t info;
     CHECK_EQUAL(waitid(P_PID, (id_t)middle, &info, WEXITED), 0);
+}
+
+TEST(fork_child_ends_with_its_parent) {
+    run_orphan(0);
+    run_orphan(1);
 }

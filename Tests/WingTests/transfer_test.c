@@ -287,6 +287,46 @@ TEST(transfer_fan_rules) {
     close(a[0]), close(a[1]), close(b[0]), close(b[1]);
 }
 
+/* Whoever waits for the source while a socket is full would find it readable, again and again. */
+TEST(transfer_fan_lets_the_source_rest_while_a_sink_is_full) {
+    for (size_t count = 1; count <= 2; count++) {
+        set_up();
+        int pipe_ends[2], ends[2][2];
+        size_t have = 0;
+        REQUIRE(pipe2(pipe_ends, O_NONBLOCK) == 0);
+        struct wing_transfer_fan *fan = wing_transfer_fan_create(pipe_ends[0]);
+        REQUIRE(fan != NULL);
+        for (size_t i = 0; i < count; i++) {
+            make_sockets(ends[i]);
+            CHECK_EQUAL(wing_transfer_fan_add(fan, ends[i][0]), i);
+        }
+        ssize_t written = 0, moved;
+        do {
+            REQUIRE(written + 4096 <= SIZE);
+            ssize_t wrote = write(pipe_ends[1], data + written, 4096);
+            if (wrote > 0) written += wrote;
+            moved = wing_transfer_fan_step(fan, 1 << 20);
+            if (count == 2) drain(ends[1][1], got[1], 0, SIZE);
+        } while (moved > 0);
+        CHECK_EQUAL(moved, 0);
+        CHECK(wing_transfer_fan_sink(fan, 0)->pending > 0);
+        CHECK(!wing_transfer_fan_wants_source(fan));
+        close(pipe_ends[1]);
+        while ((moved = wing_transfer_fan_step(fan, 1 << 20)) >= 0) {
+            have = drain(ends[0][1], got[0], have, SIZE);
+            if (count == 2) drain(ends[1][1], got[1], 0, SIZE);
+        }
+        CHECK_EQUAL(moved, WING_E_END);
+        have = drain(ends[0][1], got[0], have, SIZE);
+        CHECK_EQUAL(have, written);
+        CHECK(memcmp(got[0], data, have) == 0);
+        wing_transfer_fan_free(fan);
+        close(pipe_ends[0]);
+        for (size_t i = 0; i < count; i++)
+            close(ends[i][0]), close(ends[i][1]);
+    }
+}
+
 /* MARK: receiving */
 
 TEST(transfer_receive_writes_each_byte_once) {

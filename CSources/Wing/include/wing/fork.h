@@ -15,9 +15,9 @@
  * In the child, before the function runs: the descriptors but 0, 1, 2 and those of the keep list
  * are closed; every signal has its default action and none is blocked, except that SIGPIPE and
  * SIGINT are ignored (an unread pipe is an error of write; Ctrl-C is the parent's to decide) and
- * SIGUSR1 ends the child at once with exit code WING_FORK_EXIT_STOPPED. The same SIGUSR1 comes when
- * the thread that forked ends, as it does with its process: nobody would take the result. So fork
- * from a thread that stays.
+ * SIGUSR1 ends the child at once with exit code WING_FORK_EXIT_STOPPED. SIGKILL comes when the
+ * thread that forked ends, as it does with its process: nobody would take the result. So fork from
+ * a thread that stays.
  *
  * The fork runs the process's atfork handlers, so a malloc that has them (glibc, jemalloc) works in
  * the child; locks of other kinds, held by other threads at that moment, stay held in it for ever.
