@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// How a spool stays within repl-spool-size. The child appends, each replica reads at its own pace:
+//
+//     0 ······ punched ───── slowest ───── fastest ───── written ── ─ ─ end
+//      given back └─────────────── held ──────────────────┘   room   = punched + repl-spool-size
+//
+// The child sleeps at `end`, so the spool never holds more. What all have passed is given back in
+// steps, which moves the end. Where only some are behind the others starve at the bound: whoever
+// keeps them starving is dropped, the slowest first. Replicas of one speed take turns in being behind,
+// as the scheduler has it, and catch up while the others wait; so it takes a second of it, without
+// once catching up. "Behind" is more than a quarter of the spool: one that is too slow for the others
+// never has less before it, for a step is half of the spool at most.
+
+public struct SpoolBound: Equatable, Sendable {
+    /// How far a replica has read.
+    public struct Place: Equatable, Sendable {
+        public var id: Int
+        public var offset: UInt64
+
+        public init(id: Int, offset: UInt64) {
+            self.id = id
+            self.offset = offset
+        }
+    }
+
+    public enum Action: Equatable, Sendable {
+        /// Nobody needs these bytes any more.
+        case giveBack(offset: UInt64, count: UInt64)
+        /// Too slow for the others; the spool holds `held` bytes.
+        case drop(id: Int, held: UInt64)
+    }
+
+    /// What sendfile sent lies, as pages of the file, in sockets until a peer has read it. Whole
+    /// folios that are punched out live on there; of one that is punched in part the kernel zeroes
+    /// that part in place. So holes begin and end where no folio of the page cache can lie across.
+    static let largestFolio: UInt64 = 2 << 20
+    /// Giving back costs a call that locks the file: not more often than this, where room is plenty.
+    static let largestStep: UInt64 = 16 << 20
+    /// How long others must have been kept starving.
+    static let patience = Duration_ms(ms: 1000)
+    /// A look that comes late proves nothing about the replicas for the time that we didn't run.
+    static let longestLook = Duration_ms(ms: 20)
+
+    /// Bytes at the front that are given back: always whole folios.
+    public private(set) var punched: UInt64 = 0
+    /// Milliseconds for which a replica has kept others starving, less those in which it didn't.
+    private var blame: [Int: Int64] = [:]
+    private var lookedAt: Instant?
+
+    public init() {}
+
+    /// Where the writer has to stop.
+    public func end(limit: UInt64) -> UInt64 { punched + limit }
+
+    /// Bytes that the spool holds.
+    public func held(written: UInt64) -> UInt64 { written - min(written, punched) }
+
+    /// Every few milliseconds. `childWrites`: more will be written, if there is room.
+    public mutating func look(
+        _ places: [Place], written: UInt64, childWrites: Bool, limit: UInt64, at now: Instant
+    ) -> [Action] {
+        let elapsed = min(now - (lookedAt ?? now), Self.longestLook)
+        lookedAt = now
+        guard let slowest = places.min(by: { $0.offset < $1.offset }),
+            let fastest = places.max(by: { $0.offset < $1.offset })
+        else { return [] }
+        var actions: [Action] = []
+        if let count = dispensable(before: slowest.offset, written: written, limit: limit) {
+            actions.append(.giveBack(offset: punched, count: count))
+            punched += count
+        }
+        let held = held(written: written)
+        let starves = childWrites && held >= limit && !isBehind(fastest, written, limit)
+        judge(places, written: written, starves: starves, limit: limit, elapsed)
+        if starves, blame[slowest.id, default: 0] >= Self.patience.ms {
+            blame[slowest.id] = nil
+            actions.append(.drop(id: slowest.id, held: held))
+        }
+        return actions
+    }
+
+    private func isBehind(_ place: Place, _ written: UInt64, _ limit: UInt64) -> Bool {
+        written - min(written, place.offset) > limit / 4
+    }
+
+    /// A spool that is less than half full is kept whole, for those who may still join.
+    private func dispensable(before offset: UInt64, written: UInt64, limit: UInt64) -> UInt64? {
+        let step = max(Self.largestFolio, min(Self.largestStep, limit / 4))
+        guard written > limit / 2, offset >= punched + step else { return nil }
+        return (offset - punched) & ~(Self.largestFolio - 1)
+    }
+
+    private mutating func judge(
+        _ places: [Place], written: UInt64, starves: Bool, limit: UInt64, _ elapsed: Duration_ms
+    ) {
+        let before = blame
+        blame = [:]
+        for place in places where isBehind(place, written, limit) {
+            let more = before[place.id, default: 0] + (starves ? elapsed.ms : -elapsed.ms)
+            if more > 0 { blame[place.id] = more }
+        }
+    }
+}
+
+extension SpoolBound: CustomStringConvertible {
+    public var description: String { "spool punched=\(punched)" }
+}
