@@ -21,17 +21,21 @@ from lab.resp import Client, ReplyError  # noqa: E402
 from lab.servers import REDWING, Farm, NotReady  # noqa: E402
 
 
+class EndedByItself(Exception):
+    """A server that nobody told to is gone."""
+
+
 def main():
     arguments = options()
-    for name, port in (("PORT", arguments.port), ("REPLICA_PORT", arguments.replica_port)):
-        taken_by = port_fault(port)
-        if taken_by:
-            print(f"run: port {port} {taken_by}; choose another: make run {name}=7000",
-                  file=sys.stderr)
-            return 1
+    ports = {"PORT": arguments.port, "REPLICA_PORT": arguments.replica_port}
+    fault = ports_fault(ports)
+    if fault:
+        print(f"run: {fault}", file=sys.stderr)
+        return 1
     if arguments.check_ports:
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    status = 0
     with Farm() as farm:
         try:
             demo(farm, arguments)
@@ -40,27 +44,50 @@ def main():
         except NotReady as fault:
             print(f"run: {fault}", file=sys.stderr)
             return 1
+        except EndedByItself:
+            for server in farm.servers:
+                if not server.alive():
+                    print(f"run: a server ended by itself, {server}; its log:\n{server.log_tail()}",
+                          file=sys.stderr)
+            status = 1
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         say("ending the replica and the master")
         for server in reversed(farm.servers):
             if server.alive():
                 server.stop()
-    say("both ended cleanly")
-    return 0
+    if status == 0:
+        say("both ended cleanly")
+    return status
 
 
 def options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--server", default=REDWING, help="the server's binary")
-    parser.add_argument("--port", type=int, default=6379)
-    parser.add_argument("--replica-port", type=int, default=6380)
+    parser.add_argument("--port", default="6379")
+    parser.add_argument("--replica-port", default="6380")
     parser.add_argument("--megabytes", type=int, default=256, help="size of the sample's bulk")
     parser.add_argument("--check-ports", action="store_true", help="only see whether both are free")
     parser.add_argument("--once", action="store_true", help="end after the sync, without waiting")
     return parser.parse_args()
 
 
-def port_fault(port):
+def ports_fault(ports):
+    """What is wrong with the ports, by the names of make's variables; None when both will do."""
+    for name, port in ports.items():
+        if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+            return f"{name}={port} is no port: give a number from 1 to 65535"
+    first, second = ports
+    if int(ports[first]) == int(ports[second]):
+        return (f"{first} and {second} are both {ports[first]}: the master and the replica need one "
+                f"each, such as make run {first}=7000 {second}=7001")
+    for name, port in ports.items():
+        reason = taken_by(int(port))
+        if reason:
+            return f"port {port} {reason}; choose another: make run {name}=7000"
+    return None
+
+
+def taken_by(port):
     """Why a server could not listen there; None when it could."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -70,8 +97,6 @@ def port_fault(port):
             return "is reserved for root"
         except OSError:
             return "is taken"
-        except OverflowError:
-            return "is no port"
     return None
 
 
@@ -79,20 +104,31 @@ def demo(farm, arguments):
     binary = os.path.abspath(arguments.server)
     # Ctrl-C in a terminal reaches the whole group: the servers shall end by our word alone.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    master = farm.start("master", port=arguments.port, binary=binary)
-    replica = farm.start("replica", port=arguments.replica_port, binary=binary)
+    master = farm.start("master", port=int(arguments.port), binary=binary)
+    replica = farm.start("replica", port=int(arguments.replica_port), binary=binary)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     say(f"master on {master.port}, replica on {replica.port}  ({binary})")
 
-    with master.client() as client, replica.client() as other:
-        fill(client, arguments.megabytes)
-        watch_sync(client, other, master.port)
-        compare(client, other)
+    try:
+        with master.client() as client, replica.client() as other:
+            fill(client, arguments.megabytes)
+            watch_sync(client, other, master.port)
+            compare(client, other)
+    except OSError as fault:
+        # The connection ends a moment before the process.
+        await_end((master, replica), 2.0)
+        raise EndedByItself from fault
     if not arguments.once:
         explain(master.port, replica.port)
-        while master.alive() and replica.alive():
-            time.sleep(0.2)
-        print("run: a server ended by itself; its log:\n" + farm.logs(), file=sys.stderr)
+        await_end((master, replica))
+        raise EndedByItself
+
+
+def await_end(servers, seconds=float("inf")):
+    """Waits until one of the servers has ended."""
+    deadline = time.monotonic() + seconds
+    while all(server.alive() for server in servers) and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 def fill(client, megabytes):
@@ -110,7 +146,7 @@ def fill(client, megabytes):
 
 
 def watch_sync(master, replica, port):
-    """REPLICAOF, then a line a moment until the replica is online at the master."""
+    """REPLICAOF, then a line a moment until the replica is online and both ends stand at one offset."""
     say("replica: REPLICAOF the master")
     began = time.monotonic()
     replica.call("REPLICAOF", "127.0.0.1", port)
@@ -160,16 +196,19 @@ def describe(at_master, at_replica, rate, phase_before):
     phase, details = phase_and_progress(at_master, at_replica, rate)
     if phase != phase_before:
         rate.points.clear()
-    if phase in ("snapshot", "transfer"):
+    if phase == "transfer":
         details += at_master_end(at_master)
     return phase, details
 
 
+def sync_fields(at_master):
+    """How far the sync is as a Redwing master tells it; a Redis has no such line."""
+    return dict(part.partition("=")[::2] for part in at_master.get("slave0_sync", "").split(",") if part)
+
+
 def at_master_end(at_master):
-    """The master's view of its replica, without the address; Redwing adds progress fields."""
-    fields = dict(part.partition("=")[::2] for part in at_master.get("slave0", "").split(","))
-    shown = [f"{name} {value}" for name, value in fields.items()
-             if name not in ("", "ip", "port", "offset", "lag")]
+    fields = sync_fields(at_master)
+    shown = [f"{name} {fields[name]}" for name in ("phase", "perc", "eta") if name in fields]
     return f"  [master: {', '.join(shown)}]" if shown else ""
 
 
@@ -177,7 +216,9 @@ def phase_and_progress(at_master, at_replica, rate):
     if at_replica.get("master_link_status") == "up":
         line = at_master.get("slave0", "")
         if "state=online" in line:
-            return "online", f"offset {at_master.get('master_repl_offset')} on both ends"
+            ends = at_master.get("master_repl_offset"), at_replica.get("slave_repl_offset")
+            text = "offset {} on the master, {} on the replica".format(*ends)
+            return "online" if ends[0] == ends[1] else "finishing", text
         return "finishing", "waiting for the replica's first acknowledgement"
     if at_replica.get("loading") == "1" or at_replica.get("async_loading") == "1":
         total, done = (int(at_replica.get(f"loading_{name}_bytes", 0)) for name in ("total", "loaded"))
@@ -189,11 +230,20 @@ def phase_and_progress(at_master, at_replica, rate):
         if "state=online" in at_master.get("slave0", ""):
             return "finishing", "loaded, the stream begins"
         if read == 0:
-            return "snapshot", "the master writes it"
+            return "snapshot", snapshot_progress(at_master, rate)
         return "transfer", progress(read, total, rate.add(read))
     if "state=wait_bgsave" in at_master.get("slave0", ""):
-        return "snapshot", "the master writes it"
+        return "snapshot", snapshot_progress(at_master, rate)
     return "handshake", ""
+
+
+def snapshot_progress(at_master, rate):
+    """What the master's child has written, of the size that it will have about."""
+    fields = sync_fields(at_master)
+    done, total = int(fields.get("bytes", 0)), int(fields.get("total", 0))
+    if fields.get("phase") != "snapshot" or done == 0:
+        return "the master writes it"
+    return "the master writes it: " + progress(done, total, rate.add(done))
 
 
 def progress(done, total, rate):

@@ -2,6 +2,7 @@
 """What README invites people to run works: `make run`, `make demo-sentinel`, `make help`."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import pytest
 
 import demo_sentinel
+from lab.resp import Client
 from lab.servers import REDIS, REDWING, eventually, free_port
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
@@ -26,6 +28,8 @@ def test_the_demo_shows_a_sync_and_both_digests():
     assert done.returncode == 0, done.stdout + done.stderr
     assert "the same on the replica" in done.stdout
     assert "online" in done.stdout and "both ended cleanly" in done.stdout
+    ends = re.search(r"online +offset (\d+) on the master, (\d+) on the replica", done.stdout)
+    assert ends and ends[1] == ends[2], done.stdout
 
 
 def test_ctrl_c_ends_both_servers():
@@ -54,6 +58,37 @@ def test_a_taken_port_is_said_clearly(option, name):
         done = demo("--once", option, str(port), other, str(free_port()))
     assert done.returncode == 1
     assert f"port {port} is taken" in done.stderr and f"{name}=" in done.stderr
+
+
+@pytest.mark.parametrize("arguments, said", [
+    (["--port", "abc"], "run: PORT=abc is no port: give a number from 1 to 65535"),
+    (["--replica-port", "70000"], "run: REPLICA_PORT=70000 is no port"),
+    (["--port", "7000", "--replica-port", "7000"], "run: PORT and REPLICA_PORT are both 7000"),
+], ids=["no number", "too large", "one for both"])
+def test_ports_that_can_not_be(arguments, said):
+    done = demo("--once", *arguments)
+    assert done.returncode == 1 and done.stderr.startswith(said) and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("moment, name", [("sample data set", "master"), ("Ctrl-C", "replica")])
+def test_a_server_that_ends_by_itself_is_told_with_its_log(moment, name):
+    """Be it in the middle of the sync or long behind it."""
+    ports = {"master": free_port(), "replica": free_port()}
+    with subprocess.Popen(
+            [sys.executable, DEMO, "--server", REDWING, "--megabytes", "60", "--port",
+             str(ports["master"]), "--replica-port", str(ports["replica"])],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            while moment not in (line := process.stdout.readline()):
+                assert line, "the demo ended early"
+            with Client(ports[name]) as client:
+                os.kill(int(client.info("server")["process_id"]), signal.SIGKILL)
+            said = process.communicate(timeout=30)[1]
+        finally:
+            process.kill()
+    assert process.returncode == 1 and "Traceback" not in said
+    assert f"run: a server ended by itself, <{name} {ports[name]}>; its log:" in said
+    assert "Ready to accept connections" in said
 
 
 @pytest.mark.parametrize("third", [REDWING, REDIS], ids=["redwing", "mixed"])
