@@ -77,7 +77,8 @@ let package = Package(
         .testTarget(name: "ReplicationTests", dependencies: ["Replication"], swiftSettings: rules),
         .testTarget(
             name: "ConfigurationTests", dependencies: ["Configuration", "Memory"], swiftSettings: rules),
-        .testTarget(name: "RedwingTests", dependencies: ["Redwing"], swiftSettings: rules),
+        .testTarget(
+            name: "RedwingTests", dependencies: ["Platform", "Redwing"], swiftSettings: rules),
     ],
     cLanguageStandard: .c11
 )

@@ -144,7 +144,8 @@ extension Directive {
         .int("min-replicas-to-write", \.minReplicasToWrite, 0...intMax, "min-slaves-to-write"),
         .int("min-replicas-max-lag", \.minReplicasMaxLag, 0...intMax, "min-slaves-max-lag"),
         .choice("repl-spool", \.replSpool),
-        .memory("repl-spool-size", \.replSpoolSize, (1 << 20)...Int.max),
+        // Holes are punched in steps of 2 MB: in less than two of them nothing would move.
+        .memory("repl-spool-size", \.replSpoolSize, (4 << 20)...Int.max),
         .int("repl-max-concurrent-syncs", \.replMaxConcurrentSyncs, 0...intMax),
         .special("replica-empty-master-guard", form: .replicaEmptyMasterGuard),
         .choice("propagation-error-behavior", \.propagationErrorBehavior).inert,

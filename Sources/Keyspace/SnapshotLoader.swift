@@ -12,8 +12,8 @@ public final class LoadProgress: @unchecked Sendable {
     private let storage = ByteBuffer(capacity: 64)
 
     public init() {
-        place = storage.reserve(40)
-        place.fill(0, count: 40)
+        place = storage.reserve(48)
+        place.fill(0, count: 48)
     }
 
     /// What came of the source so far; ahead of what was built of it.
@@ -33,6 +33,11 @@ public final class LoadProgress: @unchecked Sendable {
     public var usedMemory: Int64 {
         get { place.load(Int64.self, at: 32) }
         set { place.store(newValue, at: 32) }
+    }
+    /// Keys of the databases begun so far, as the snapshot announces them.
+    public var expectedKeys: UInt64 {
+        get { place.load(UInt64.self, at: 40) }
+        set { place.store(newValue, at: 40) }
     }
     public var isCancelled: Bool {
         get { place.byte(at: 24) != 0 }
@@ -106,6 +111,7 @@ public struct SnapshotLoader {
                 database = keyspace.databases[Int(index)]
                 try check(batch.select(database), reader)
             case WING_RDB_ITEM_RESIZEDB:
+                progress.expectedKeys &+= unsafe reader.item.keys
                 let keys = min(unsafe reader.item.keys, claimable)
                 claimable -= keys
                 let volatile = min(unsafe reader.item.expires, keys)

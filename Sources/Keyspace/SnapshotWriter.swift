@@ -47,7 +47,11 @@ public struct SnapshotWriter {
         self.clock = clock
     }
 
-    /// Writes all of `keyspace`. `progress` is told the keys so far, about every 1,024th.
+    /// Bytes behind which large keys make for a word of progress.
+    private static let progressBytes: UInt64 = 1 << 20
+
+    /// Writes all of `keyspace`. `progress` is told the keys so far, about every 1,024th, or every
+    /// 64th where that is much to write.
     public func write(
         _ keyspace: Keyspace, to writer: borrowing RDBWriter, progress: (UInt64) -> Void
     ) {
@@ -63,6 +67,8 @@ public struct SnapshotWriter {
         }
         writer.aux("aof-preamble", info.aofPreamble ? 1 : 0)
         var keys: UInt64 = 0
+        var told: UInt64 = 0
+        let pace: UInt64 = delay == nil ? 63 : 0
         for database in keyspace.databases where database.count > 0 {
             writer.select(database.index)
             writer.resize(keys: database.count, expires: database.volatileCount)
@@ -76,7 +82,11 @@ public struct SnapshotWriter {
                 writeKey(Entry(element), to: writer)
                 if let delay { delay() }
                 keys &+= 1
-                if keys & 1023 == 0 {
+                if keys & pace == 0 {
+                    let bytes = writer.bytesWritten
+                    guard keys & 1023 == 0 || pace == 0 || bytes &- told >= Self.progressBytes
+                    else { continue }
+                    told = bytes
                     progress(keys)
                     if writer.error != 0 { return }
                 }

@@ -125,7 +125,7 @@ extension ReplicaLink {
         }
         actions += discardingCached()
         actions += [.notice("Retrying with SYNC..."), .send(.sync)]
-        state = .transfer(Transfer(history: nil, lastIO: now, began: now, newline: now))
+        state = .transfer(Transfer(history: nil, lastIO: now, newline: now))
         return actions
     }
 
@@ -145,7 +145,7 @@ extension ReplicaLink {
         var actions = answered + [.notice("Full resync from master: \(id):\(offset)")]
         actions += discardingCached()
         let history = CachedMaster(id: id, offset: offset, db: -1)
-        state = .transfer(Transfer(history: history, lastIO: now, began: now, newline: now))
+        state = .transfer(Transfer(history: history, lastIO: now, newline: now))
         return actions
     }
 

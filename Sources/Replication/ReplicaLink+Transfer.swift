@@ -53,6 +53,7 @@ extension ReplicaLink {
         switch state {
         case .transfer(var transfer):
             transfer.read += count
+            transfer.meter.add(count, at: now)
             transfer.lastIO = now
             state = .transfer(transfer)
         case .none, .connect, .connecting, .handshake, .connected: break

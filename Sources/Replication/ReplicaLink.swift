@@ -81,8 +81,9 @@ public struct ReplicaLink: Equatable, Sendable {
         public var history: CachedMaster?
         public var phase = Phase.header
         public var read: Int64 = 0
+        /// How fast the body comes.
+        public var meter = RateMeter()
         public var lastIO: Instant
-        public var began: Instant
         /// The last newline sent to the master while loading.
         var newline: Instant
     }

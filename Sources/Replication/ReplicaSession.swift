@@ -66,13 +66,14 @@ public struct ReplicaSession: Equatable, Sendable {
     /// repl_ack_off and repl_ack_time.
     public private(set) var acknowledged: Int64 = 0
     public private(set) var acknowledgedAt: Instant
-    /// When its full sync began; for rates and times left.
-    public private(set) var began: Instant
+    /// What has gone of the snapshot, and how fast.
+    public private(set) var meter = RateMeter()
+    /// It asked for the snapshot alone (`REPLCONF rdb-only`): nothing follows.
+    public var isSnapshotOnly = false
 
     public init(name: String, at now: Instant) {
         self.name = name
         acknowledgedAt = now
-        began = now
     }
 
     // MARK: Into the sync
@@ -80,7 +81,7 @@ public struct ReplicaSession: Equatable, Sendable {
     /// A full sync was asked for, or a partial one refused.
     public mutating func waitForSnapshot(old: Bool, at now: Instant) {
         isOld = old
-        began = now
+        meter = RateMeter()
         acknowledgedAt = now
         state = .waitBgsaveStart(since: now)
     }
@@ -114,7 +115,7 @@ public struct ReplicaSession: Equatable, Sendable {
         switch state {
         case .waitBgsaveStart:
             state = .idle
-            return [.closeWithError("-BGSAVE failed, replication can't continue\r\n")]
+            return [.closeWithError("-ERR BGSAVE failed, replication can't continue\r\n")]
         case .idle, .waitBgsaveEnd, .sendBulk, .streaming, .awaitingAck, .online: return []
         }
     }
@@ -142,12 +143,15 @@ public struct ReplicaSession: Equatable, Sendable {
     public mutating func sent(_ count: Int64, at now: Instant) -> [Action] {
         switch state {
         case .sendBulk(let before, let size, _):
+            meter.add(count, at: now)
             state = .sendBulk(sent: before + count, size: size, moved: now)
             guard before + count >= size else { return [] }
+            if isSnapshotOnly { return snapshotOnlyIsDone() }
             acknowledgedAt = now
             state = .online(since: now)
             return [.goOnline, .notice("Synchronization with replica \(name) succeeded")]
         case .streaming(let target, let before, let size, _):
+            meter.add(count, at: now)
             let sent = before + count
             state = .streaming(target, sent: sent, size: size, moved: now)
             return size.map { complete(sent: sent, size: $0, at: now) } ?? []
@@ -157,12 +161,23 @@ public struct ReplicaSession: Equatable, Sendable {
 
     private mutating func complete(sent: Int64, size: Int64, at now: Instant) -> [Action] {
         guard sent >= size else { return [] }
+        if isSnapshotOnly { return snapshotOnlyIsDone() }
         acknowledgedAt = now
         state = .awaitingAck(since: now)
         return [
             .notice(
                 "Streamed RDB transfer with replica \(name) succeeded (socket). Waiting for "
                     + "REPLCONF ACK from slave to enable streaming")
+        ]
+    }
+
+    /// As 7.0 does: whoever wants no stream would only be dropped later for not acknowledging it.
+    private mutating func snapshotOnlyIsDone() -> [Action] {
+        state = .idle
+        return [
+            .notice(
+                "RDB transfer completed, rdb only replica (\(name)) should be disconnected asap"),
+            .close,
         ]
     }
 
@@ -189,18 +204,19 @@ public struct ReplicaSession: Equatable, Sendable {
     /// A byte out of band, like the newline of a replica that is loading.
     public mutating func alive(at now: Instant) { acknowledgedAt = now }
 
-    /// Once a second: the sign of life to one that waits, the end of one that doesn't move.
-    public mutating func tick(timeout: Duration_ms, at now: Instant) -> [Action] {
+    /// Once a second: the sign of life to one that waits, the end of one that doesn't move. `owed`:
+    /// bytes of a running snapshot lie ready for it. Only then is it the replica that doesn't move;
+    /// else its child is slow, or held up by another replica.
+    public mutating func tick(timeout: Duration_ms, owed: Bool, at now: Instant) -> [Action] {
         switch state {
         case .idle: return []
         case .waitBgsaveStart, .waitBgsaveEnd: return [.sendNewline]
         case .sendBulk(_, _, let moved):
             return now - moved > timeout ? timedOut("full sync") : []
-        case .streaming(_, let sent, let size, let moved):
-            // Before the first byte, the child is the slow one; and only a size tells that all that
-            // is there has been sent.
-            let waitsForUs = sent == 0 && size == nil
-            return !waitsForUs && now - moved > timeout ? timedOut("full sync") : []
+        case .streaming(let target, let sent, let size, let moved):
+            if owed { return now - moved > timeout ? timedOut("full sync") : [] }
+            state = .streaming(target, sent: sent, size: size, moved: now)
+            return []
         case .awaitingAck:
             return now - acknowledgedAt > timeout ? timedOut("full sync") : []
         case .online:

@@ -162,11 +162,12 @@ public struct SnapshotPlanner: Equatable, Sendable {
         waiting.sorted { $0.since < $1.since }.enumerated().map { ($1.id, $0 + 1) }
     }
 
-    /// A snapshot child that only served replicas, and none of them is left, is ended.
-    public func isIdle(child: Child, served: Int, forReplicasOnly: Bool) -> Bool {
+    /// A snapshot child that nobody waits for any more. A file on disk is of use without replicas as
+    /// well, when there are save points.
+    public func isIdle(child: Child, served: Int, savePoints: Bool) -> Bool {
         switch child {
         case .none, .other: return false
-        case .disk: return forReplicasOnly && served == 0
+        case .disk: return served == 0 && !savePoints
         case .socket, .spool: return served == 0
         }
     }

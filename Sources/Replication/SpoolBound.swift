@@ -8,7 +8,7 @@
 // The child sleeps at `end`, so the spool never holds more. What all have passed is given back in
 // steps, which moves the end. Where only some are behind the others starve at the bound: whoever
 // keeps them starving is dropped, the slowest first. Replicas of one speed take turns in being behind,
-// as the scheduler has it, and catch up while the others wait; so it takes a second of it, without
+// as the scheduler has it, and catch up while the others wait; so it takes two seconds, without
 // once catching up. "Behind" is more than a quarter of the spool: one that is too slow for the others
 // never has less before it, for a step is half of the spool at most.
 
@@ -38,7 +38,7 @@ public struct SpoolBound: Equatable, Sendable {
     /// Giving back costs a call that locks the file: not more often than this, where room is plenty.
     static let largestStep: UInt64 = 16 << 20
     /// How long others must have been kept starving.
-    static let patience = Duration_ms(ms: 1000)
+    static let patience = Duration_ms(ms: 2000)
     /// A look that comes late proves nothing about the replicas for the time that we didn't run.
     static let longestLook = Duration_ms(ms: 20)
 

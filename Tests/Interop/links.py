@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What stories about replication links need: a steady writer, a tap on a stream, a master of our own.
 
-`Tap` is a replica that only listens: it holds the exact bytes that a node sends. `FakeMaster` is a
-master whose every byte a test decides.
+`Tap` is a replica that only listens: it holds the exact bytes that a node sends. `RawReplica` asks for a
+full sync and reads of it what a test wants. `FakeMaster` is a master whose every byte a test decides.
 """
 
 import os
+import random
 import re
 import socket
 import threading
@@ -119,6 +120,126 @@ def commands_in(data):
             at = line + 2 + size + 2
         found.append(words)
     return found
+
+
+class RawReplica:
+    """Asks for a full sync, by PSYNC or the old SYNC; `port` is the name it gives itself."""
+
+    def __init__(self, master, *capabilities, old=False, port=None, buffer=None, rdb_only=False):
+        self.socket = socket.socket()
+        if buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        self.socket.settimeout(20)
+        self.socket.connect(("127.0.0.1", master.port))
+        self.pending = b""
+        words = [("capa", one) for one in capabilities]
+        if port:
+            words.append(("listening-port", port))
+        if rdb_only:
+            words.append(("rdb-only", 1))
+        for pair in words:
+            self.socket.sendall(encode("REPLCONF", *pair))
+            assert self.line() == b"+OK"
+        self.socket.sendall(b"SYNC\r\n" if old else encode("PSYNC", "?", -1))
+
+    def more(self, most=1 << 18):
+        data = self.socket.recv(most)
+        if not data:
+            raise EOFError(self.pending[-200:])
+        self.pending += data
+
+    def line(self):
+        """The next line; the newlines that keep the link alive are skipped."""
+        while True:
+            self.pending = self.pending.lstrip(b"\n")
+            if b"\r\n" in self.pending:
+                line, self.pending = self.pending.split(b"\r\n", 1)
+                return line
+            self.more()
+
+    def granted(self):
+        """The id and the offset of `+FULLRESYNC`."""
+        word, identity, position = self.line().split()
+        assert word == b"+FULLRESYNC"
+        return identity, int(position)
+
+    def take(self, count):
+        parts, have = [self.pending[:count]], min(count, len(self.pending))
+        self.pending = self.pending[count:]
+        while have < count:
+            data = self.socket.recv(min(1 << 18, count - have))
+            if not data:
+                raise EOFError(f"{have} of {count} bytes")
+            parts.append(data)
+            have += len(data)
+        return b"".join(parts)
+
+    def body(self):
+        """The snapshot behind its `$` line, and the mark's text where it has one."""
+        line = self.line()
+        assert line.startswith(b"$"), line
+        if not line.startswith(b"$EOF:"):
+            return self.take(int(line[1:])), None
+        mark = line[5:]
+        while mark not in self.pending[-100:]:
+            self.more()
+        data, self.pending = self.pending.split(mark, 1)
+        return data, mark
+
+    def acknowledge(self, position):
+        self.socket.sendall(encode("REPLCONF", "ACK", position))
+
+    def is_closed(self):
+        """Reads on to the master's end of the link, which must come."""
+        try:
+            while self.socket.recv(1 << 18):
+                pass
+        except ConnectionResetError:
+            pass
+        return True
+
+    def close(self):
+        self.socket.close()
+
+
+def fill_bulk(server, megabytes, size=16384):
+    """So many MB in values that don't compress."""
+    source, each = random.Random(7), (1 << 20) // size
+    with server.client() as client:
+        for start in range(0, megabytes * each, each):
+            client.pipeline([("SET", f"big:{start + i}", source.randbytes(size)) for i in range(each)])
+
+
+def syncs(master):
+    """How far each full sync is, as INFO tells it."""
+    return {name: dict(part.split("=") for part in value.split(","))
+            for name, value in master.info("replication").items() if name.endswith("_sync")}
+
+
+def spool_bytes(master):
+    """What the unlinked files that the master holds open take, in memory or on disk."""
+    held, at = 0, f"/proc/{master.process.pid}/fd"
+    for name in os.listdir(at):
+        try:
+            target = os.readlink(f"{at}/{name}")
+            if target.startswith("/memfd:") or target.endswith("(deleted)"):
+                held += os.stat(f"{at}/{name}").st_blocks * 512
+        except OSError:
+            pass
+    return held
+
+
+def children(server):
+    pid = server.process.pid
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        return [int(one) for one in file.read().split()]
+
+
+def cpu_seconds(server):
+    """CPU time of the process, which a loaded machine doesn't change."""
+    with open(f"/proc/{server.process.pid}/stat") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def ask(server, identity, position, *more):

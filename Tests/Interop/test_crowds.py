@@ -2,8 +2,6 @@
 """Full syncs to a crowd: ten replicas, some slow and one deaf; late joiners; what master and spool hold
 meanwhile; and a writer at full speed that must not make a full sync repeat itself."""
 
-import os
-import random
 import subprocess
 import time
 
@@ -12,48 +10,30 @@ import pytest
 from lab.proxy import Proxy
 from lab.servers import eventually
 from lab.sync import assert_same, replicate, sync_counts, wait_link_up
+from links import fill_bulk, spool_bytes, syncs
 
 MB = 1 << 20
 SPOOL = {"repl-diskless-sync": "yes", "repl-diskless-sync-delay": "1", "repl-timeout": "6"}
-# 16 KB values, so many MB of them; a delay per key makes the child's own time the measure.
-MEGABYTES = 24
+# A delay per key makes the child's own time the measure: with 16 KB values 15 MB a second.
+MEGABYTES, CROWD_MEGABYTES = 24, 48
 PACE = {"rdb-key-save-delay": "1000"}
 
 
-def fill(server, megabytes=MEGABYTES):
-    source = random.Random(7)
-    with server.client() as client:
-        for start in range(0, megabytes * 64, 64):
-            client.pipeline([("SET", f"big:{start + i}", source.randbytes(16384)) for i in range(64)])
-
-
-def syncs(master):
-    info = master.info("replication")
-    return {name: dict(part.split("=") for part in value.split(","))
-            for name, value in info.items() if name.endswith("_sync")}
-
-
-def spool_bytes(master):
-    """What the unlinked files that the master holds open take, in memory or on disk."""
-    held, at = 0, f"/proc/{master.process.pid}/fd"
-    for name in os.listdir(at):
-        try:
-            target = os.readlink(f"{at}/{name}")
-            if target.startswith("/memfd:") or target.endswith("(deleted)"):
-                held += os.stat(f"{at}/{name}").st_blocks * 512
-        except OSError:
-            pass
-    return held
+def transfer_seconds(master, *replicas):
+    """From the child's start until all links are up: the delay that gathers replicas is no part of it."""
+    for replica in replicas:
+        replicate(replica, master)
+    eventually(lambda: "Background RDB transfer started" in master.log(), 20, interval=0.005)
+    start = time.monotonic()
+    wait_link_up(*replicas, timeout=60)
+    return time.monotonic() - start
 
 
 def alone(farm, options):
-    """How long one replica takes on its own, delay included."""
+    """How long one replica takes on its own."""
     master, replica = farm.redwing(options), farm.redwing()
-    fill(master)
-    start = time.monotonic()
-    replicate(replica, master)
-    wait_link_up(replica)
-    spent = time.monotonic() - start
+    fill_bulk(master, CROWD_MEGABYTES)
+    spent = transfer_seconds(master, replica)
     master.kill()
     replica.kill()
     return spent
@@ -63,8 +43,8 @@ def alone(farm, options):
 def test_ten_replicas_of_which_two_are_slow_and_one_is_deaf(farm, spool):
     options = SPOOL | PACE | {"repl-spool": spool, "repl-spool-size": "16mb"}
     one = alone(farm, options)
-    master = farm.redwing(options)
-    fill(master)
+    master = farm.redwing(options | {"repl-diskless-sync-delay": "60", "repl-diskless-sync-max-replicas": "10"})
+    fill_bulk(master, CROWD_MEGABYTES)
     base = int(master.info("memory")["used_memory"])
     proxies = [farm.own(Proxy(master.port)) for _ in range(3)]
     for proxy in proxies[:2]:
@@ -72,13 +52,14 @@ def test_ten_replicas_of_which_two_are_slow_and_one_is_deaf(farm, spool):
     fast = [farm.redwing() for _ in range(7)]
     slow = [farm.redwing() for _ in range(2)]
     deaf = farm.redwing()
-    start = time.monotonic()
-    for replica in fast:
-        replicate(replica, master)
     for replica, proxy in zip([*slow, deaf], proxies):
         replicate(replica, proxy)
-    eventually(lambda: proxies[2].bytes_down > 1000, 10, interval=0.005)
+    eventually(lambda: len(syncs(master)) == 3, 10)
     proxies[2].silence()
+    for replica in fast:
+        replicate(replica, master)
+    eventually(lambda: "Background RDB transfer started" in master.log(), 20, interval=0.005)
+    start = time.monotonic()
     spools, memories = [], []
 
     def done():
@@ -87,14 +68,19 @@ def test_ten_replicas_of_which_two_are_slow_and_one_is_deaf(farm, spool):
         return all(one.info("replication")["master_link_status"] == "up" for one in fast)
     eventually(done, 60)
     spent = time.monotonic() - start
-    # Seven loads share two cores with everything else here: the factor is the child's time, not theirs.
-    assert spent < 1.3 * one + 4, (spent, one)
-    assert max(spools) <= 16 * MB + 2 * MB
+    # The bar is 1.3 times of what one needs alone. On top come, in a machine of two cores, the loads
+    # of seven replicas, and the two seconds that it takes to tell at the bound who is too slow for good.
+    assert spent < 1.3 * one + 5, (spent, one)
+    assert max(spools) <= 16 * MB
     assert max(memories) < base + 8 * MB
     wait_link_up(*slow, timeout=60)
-    assert f"dropping the slowest replica 127.0.0.1:{deaf.port}" in master.log() \
-        or f"Disconnecting timedout replica (full sync): 127.0.0.1:{deaf.port}" in master.log() \
-        or eventually(lambda: f"127.0.0.1:{deaf.port}" in master.log(), 10)
+    name = f"127.0.0.1:{deaf.port}"
+    eventually(lambda: any(text + name in master.log() for text in (
+        "dropping the slowest replica ", "Disconnecting timedout replica (full sync): ")), 20)
+    # Whoever was fast enough needed one full sync.
+    counted = {f"127.0.0.1:{one.port}" for one in fast}
+    assert not any(name in line for name in counted for line in master.log().splitlines()
+                   if "dropping" in line or "timedout" in line)
     proxies[2].cut()
     proxies[2].resume()
     assert_same(master, *fast, *slow, deaf, timeout=60)
@@ -103,7 +89,7 @@ def test_ten_replicas_of_which_two_are_slow_and_one_is_deaf(farm, spool):
 
 def test_one_that_joins_at_sixty_percent_gets_the_same_snapshot(farm):
     master = farm.redwing(SPOOL | PACE | {"repl-diskless-sync-delay": "0"})
-    fill(master)
+    fill_bulk(master, MEGABYTES)
     first, late = farm.redwing(), farm.redwing()
     replicate(first, master)
     whole = MEGABYTES * MB
@@ -120,7 +106,7 @@ def test_only_so_many_at_once(farm):
     """Ten ask, three are served; the others wait, listed with their place, and none times out."""
     options = SPOOL | PACE | {"repl-diskless-sync-delay": "0", "repl-max-concurrent-syncs": "3"}
     master = farm.redwing(options)
-    fill(master, 8)
+    fill_bulk(master, 8)
     replicas = [farm.redwing({"repl-timeout": "3"}) for _ in range(10)]
     for replica in replicas:
         replicate(replica, master)

@@ -13,12 +13,7 @@ import pytest
 
 from lab.servers import eventually, free_port
 from lab.sync import assert_same, replicate, wait_link_up
-
-
-def children(server):
-    pid = server.process.pid
-    with open(f"/proc/{pid}/task/{pid}/children") as file:
-        return [int(one) for one in file.read().split()]
+from links import children
 
 
 def temporary(server):
@@ -157,7 +152,7 @@ def test_fork_refused_is_an_error_and_a_log_line(farm):
             eventually(up)
             assert ask(b"BGSAVE") == b"-ERR\r\n"
             assert ask(b"BGREWRITEAOF").startswith(b"-ERR Can't execute an AOF background rewriting.")
-            assert ask(b"PSYNC ? -1") == b"-BGSAVE failed, replication can't continue\r\n"
+            assert ask(b"PSYNC ? -1") == b"-ERR BGSAVE failed, replication can't continue\r\n"
             assert ask(b"PING") == b"+PONG\r\n"
             with open(log) as file:
                 assert "Can't save in background: fork: Resource temporarily unavailable" in file.read()

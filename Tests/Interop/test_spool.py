@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A full sync to many: slow replicas, stuck ones, late ones; how many at once; who waits where."""
 
-import random
 import time
 
 import pytest
@@ -9,28 +8,15 @@ import pytest
 from lab.proxy import Proxy
 from lab.servers import eventually
 from lab.sync import assert_same, replicate, sync_counts, wait_link_up, wait_offsets_equal, wait_online
+from links import fill_bulk, syncs
 
 SPOOL = {"repl-diskless-sync": "yes", "repl-diskless-sync-delay": "1"}
-
-
-def fill(client, megabytes):
-    source = random.Random(7)
-    for start in range(0, megabytes * 64, 64):
-        client.pipeline([("SET", f"big:{start + i}", source.randbytes(16384)) for i in range(64)])
-
-
-def syncs(master):
-    """The phases that INFO tells, by the replica's number."""
-    info = master.info("replication")
-    return {name: dict(part.split("=") for part in value.split(","))
-            for name, value in info.items() if name.endswith("_sync")}
 
 
 @pytest.mark.parametrize("spool", ["memory", "disk"])
 def test_slow_and_stuck_replicas_keep_nobody_waiting(farm, spool):
     master = farm.redwing(SPOOL | {"repl-spool": spool, "repl-timeout": "5"})
-    with master.client() as client:
-        fill(client, 24)
+    fill_bulk(master, 24)
     slow, stuck = farm.own(Proxy(master.port)), farm.own(Proxy(master.port))
     slow.throttle(3 << 20)
     stuck.throttle(1 << 16)
@@ -59,8 +45,8 @@ def test_slow_and_stuck_replicas_keep_nobody_waiting(farm, spool):
 
 def test_a_late_replica_joins_from_the_beginning(farm):
     master = farm.redwing(SPOOL | {"repl-diskless-sync-delay": "0", "rdb-key-save-delay": "1000"})
+    fill_bulk(master, 16)
     with master.client() as client:
-        fill(client, 16)
         first, second = farm.redwing(), farm.redwing()
         replicate(first, master)
         eventually(lambda: any(int(sync["bytes"]) > 8 << 20 for sync in syncs(master).values()), 20)
@@ -72,40 +58,9 @@ def test_a_late_replica_joins_from_the_beginning(farm):
     assert "Joining the running snapshot from its beginning" in master.log()
 
 
-def test_at_the_bound_the_slowest_is_dropped_by_name(farm):
-    master = farm.redwing(SPOOL | {"repl-spool-size": "8mb"})
-    with master.client() as client:
-        fill(client, 40)
-    slow = farm.own(Proxy(master.port))
-    slow.throttle(1 << 20)
-    fast, behind = farm.redwing(), farm.redwing()
-    replicate(fast, master)
-    replicate(behind, slow)
-    wait_link_up(fast, timeout=20)
-    assert_same(master, fast)
-    eventually(lambda: "dropping the slowest replica 127.0.0.1:%d" % behind.port in master.log(), 10)
-    slow.throttle(None)
-    wait_link_up(behind, timeout=30)
-    assert_same(master, behind)
-
-
-def test_one_slow_replica_alone_makes_the_child_wait(farm):
-    master = farm.redwing(SPOOL | {"repl-spool-size": "4mb"})
-    with master.client() as client:
-        fill(client, 24)
-    slow = farm.own(Proxy(master.port))
-    slow.throttle(8 << 20)
-    replica = farm.redwing()
-    replicate(replica, slow)
-    wait_link_up(replica, timeout=30)
-    assert_same(master, replica)
-    assert sync_counts(master)["sync_full"] == 1
-
-
 def test_so_many_at_once_and_the_rest_in_a_queue(farm):
     master = farm.redwing(SPOOL | {"repl-max-concurrent-syncs": "1", "repl-diskless-sync-delay": "0"})
-    with master.client() as client:
-        fill(client, 8)
+    fill_bulk(master, 8)
     slow = farm.own(Proxy(master.port))
     slow.throttle(4 << 20)
     replicas = [farm.redwing() for _ in range(3)]
@@ -157,8 +112,7 @@ def test_a_silent_master_is_left_and_continued(farm):
 
 def test_without_a_spool_the_pipe_goes_to_all_in_step(farm):
     master = farm.redwing(SPOOL | {"repl-spool": "no", "repl-timeout": "3"})
-    with master.client() as client:
-        fill(client, 16)
+    fill_bulk(master, 16)
     slow, stuck = farm.own(Proxy(master.port)), farm.own(Proxy(master.port))
     slow.throttle(8 << 20)
     replicas = [farm.redwing(), farm.redis(), farm.redwing({"repl-diskless-load": "swapdb"})]

@@ -4,6 +4,7 @@
 
 import Configuration
 import Glibc
+import Platform
 import Testing
 
 @testable import Redwing
@@ -11,7 +12,8 @@ import Testing
 @Suite(.serialized)
 struct ProcessTests {
     @Test(arguments: [
-        ("", "redwing-server *:6379"), ("--bind 10.0.0.1 ::1 --port 7", "redwing-server 10.0.0.1:7"),
+        ("", "redwing-server *:6379"),
+        ("--bind 10.0.0.1 ::1 --port 7", "redwing-server 10.0.0.1:7"),
         ("--port 0 --tls-port 8", "redwing-server *:8"),
         ("--port 0 --unixsocket /s", "redwing-server /s"),
         ("--proc-title-template {port}/{what}/{title}", "6379/{what}/redwing-server"),
@@ -45,6 +47,19 @@ struct ProcessTests {
     @Test func supervisionNeedsItsEnvironment() {
         let configuration = Configuration()
         configuration.supervised = .auto
-        #expect(Supervisor(configuration).mode == .no || ProcessCalls.hasEnvironment("NOTIFY_SOCKET"))
+        #expect(
+            Supervisor(configuration).mode == .no || ProcessCalls.hasEnvironment("NOTIFY_SOCKET"))
+    }
+
+    /// Where files without a name are unknown, one with a name loses it.
+    @Test func aSpoolOnDiskLeavesNoName() {
+        for fd in [redwing_spool_disk(), redwing_spool_named()] {
+            #expect(fd >= 0)
+            var status = stat()
+            unsafe #expect(fstat(fd, &status) == 0)
+            #expect(status.st_nlink == 0 && status.st_mode & 0o777 == 0o600)
+            #expect(fcntl(fd, F_GETFD) & FD_CLOEXEC != 0)
+            close(fd)
+        }
     }
 }

@@ -156,11 +156,14 @@ import Testing
 
     @Test func aChildThatNobodyWaitsForIsEnded() {
         let planner = Planner()
-        #expect(planner.isIdle(child: .socket, served: 0, forReplicasOnly: true))
-        #expect(!planner.isIdle(child: .socket, served: 1, forReplicasOnly: true))
-        #expect(planner.isIdle(child: .disk(leader: nil), served: 0, forReplicasOnly: true))
-        #expect(!planner.isIdle(child: .disk(leader: nil), served: 0, forReplicasOnly: false))
-        #expect(!planner.isIdle(child: .other, served: 0, forReplicasOnly: true))
+        for savePoints in [true, false] {
+            #expect(planner.isIdle(child: .socket, served: 0, savePoints: savePoints))
+            #expect(!planner.isIdle(child: .socket, served: 1, savePoints: savePoints))
+            #expect(!planner.isIdle(child: .disk(leader: nil), served: 1, savePoints: savePoints))
+            #expect(!planner.isIdle(child: .other, served: 0, savePoints: savePoints))
+        }
+        #expect(planner.isIdle(child: .disk(leader: nil), served: 0, savePoints: false))
+        #expect(!planner.isIdle(child: .disk(leader: nil), served: 0, savePoints: true))
     }
 
     @Test func theQueueHasPlaces() {

@@ -12,6 +12,9 @@ enum SessionEvent: Sendable, Equatable {
     case sent(Int64)
     case ack(Int64)
     case tick
+    /// The same while nothing lies ready for it.
+    case idleTick
+    case onlySnapshot
 }
 
 extension ReplicaSession {
@@ -26,7 +29,11 @@ extension ReplicaSession {
         case .ended(let size): return snapshotEnded(size: size, at: now)
         case .sent(let n): return sent(n, at: now)
         case .ack(let offset): return acknowledged(offset, end: 100, at: now)
-        case .tick: return tick(timeout: .seconds(60), at: now)
+        case .tick: return tick(timeout: .seconds(60), owed: true, at: now)
+        case .idleTick: return tick(timeout: .seconds(60), owed: false, at: now)
+        case .onlySnapshot:
+            isSnapshotOnly = true
+            return []
         }
     }
 }
@@ -52,6 +59,8 @@ extension ReplicaSession {
     static let handed = Act.notice(
         "Streamed RDB transfer with replica r succeeded (socket). Waiting for REPLCONF ACK from "
             + "slave to enable streaming")
+    static let onlySnapshot = Act.notice(
+        "RDB transfer completed, rdb only replica (r) should be disconnected asap")
     static func timedOut(_ phase: String) -> Act {
         .warning("Disconnecting timedout replica (\(phase)): r")
     }
@@ -95,7 +104,7 @@ extension ReplicaSession {
             steps: [
                 step(.wait(old: false)),
                 step(
-                    .refused, .closeWithError("-BGSAVE failed, replication can't continue\r\n")),
+                    .refused, .closeWithError("-ERR BGSAVE failed, replication can't continue\r\n")),
             ], ends: "idle r"),
         Story(
             testDescription: "one that stalls in the middle of the file",
@@ -107,9 +116,35 @@ extension ReplicaSession {
         Story(
             testDescription: "one that stalls in the middle of a socket sync",
             steps: [
-                step(.wait(old: false)), step(.started(.socket), granted), step(.tick, at: 100),
-                step(.sent(1), at: 101), step(.tick, timedOut("full sync"), .close, at: 162),
+                step(.wait(old: false)), step(.started(.socket), granted), step(.idleTick, at: 100),
+                step(.sent(1), at: 101), step(.tick, at: 161),
+                step(.tick, timedOut("full sync"), .close, at: 162),
             ], ends: "streaming target=socket sent=1/? r"),
+        Story(
+            testDescription: "one that takes nothing of a socket sync, not even its beginning",
+            steps: [
+                step(.wait(old: false)), step(.started(.socket), granted), step(.tick, at: 60),
+                step(.tick, timedOut("full sync"), .close, at: 61),
+            ], ends: "streaming target=socket sent=0/? r"),
+        Story(
+            testDescription: "one that has taken all there is, while the child is silent",
+            steps: [
+                step(.wait(old: false)), step(.started(.spool), granted), step(.sent(5)),
+                step(.idleTick, at: 59), step(.idleTick, at: 500), step(.tick, at: 560),
+                step(.tick, timedOut("full sync"), .close, at: 561),
+            ], ends: "streaming target=spool sent=5/? r"),
+        Story(
+            testDescription: "one that wants no stream, from a file",
+            steps: [
+                step(.onlySnapshot), step(.wait(old: false)), step(.started(.disk), granted),
+                step(.ended(10), .sendFile(size: 10)), step(.sent(10), onlySnapshot, .close),
+            ], ends: "idle r"),
+        Story(
+            testDescription: "one that wants no stream, from a spool",
+            steps: [
+                step(.onlySnapshot), step(.wait(old: false)), step(.started(.spool), granted),
+                step(.ended(10)), step(.sent(10), onlySnapshot, .close),
+            ], ends: "idle r"),
         Story(
             testDescription: "one that never acknowledges a socket sync",
             steps: [
@@ -161,7 +196,7 @@ extension ReplicaSession {
             let events: [SessionEvent] = [
                 .wait(old: Bool.random(using: &random)), .continued, .started(.disk),
                 .started(.socket), .started(.spool), .refused, .ended(nil), .ended(10), .sent(3),
-                .sent(3), .ack(4), .tick,
+                .sent(3), .ack(4), .tick, .idleTick,
             ]
             now = now + Duration_ms(ms: Int64.random(in: 0...2000, using: &random))
             let before = session

@@ -55,19 +55,25 @@ import Testing
         }
     }
 
-    @Test(arguments: [4, 8, 16, 24, 64, 1024] as [UInt64]) func oneAloneIsNeverDropped(limit: UInt64) {
+    @Test(arguments: [4, 8, 16, 24, 64, 1024] as [UInt64]) func oneAloneIsNeverDropped(
+        limit: UInt64
+    ) {
         var world = World(limit: limit * Self.MB, size: 200 * Self.MB, speeds: [20_000])
         world.run(seconds: 60)
         #expect(world.places.isEmpty && world.dropped.isEmpty && world.most <= world.limit)
     }
 
-    @Test(arguments: [4, 8, 16, 24, 64] as [UInt64]) func equalOnesTakeTurnsInBeingBehind(limit: UInt64) {
+    @Test(arguments: [4, 8, 16, 24, 64] as [UInt64]) func equalOnesTakeTurnsInBeingBehind(
+        limit: UInt64
+    ) {
         var random = Seeded(state: limit)
         var world = World(
-            limit: limit * Self.MB, size: 4000 * Self.MB, speeds: Array(repeating: 2 * Self.MB, count: 5))
+            limit: limit * Self.MB, size: 4000 * Self.MB,
+            speeds: Array(repeating: 2 * Self.MB, count: 5))
         var asleep = Array(repeating: 0.0, count: 5)
         while !world.places.isEmpty && world.now < 600 {
-            for i in asleep.indices where asleep[i] < world.now && UInt.random(in: 0..<20, using: &random) == 0 {
+            for i in asleep.indices
+            where asleep[i] < world.now && UInt.random(in: 0..<20, using: &random) == 0 {
                 asleep[i] = world.now + Double.random(in: 0...0.1, using: &random)
             }
             let now = world.now
@@ -76,14 +82,17 @@ import Testing
         #expect(world.places.isEmpty && world.dropped.isEmpty && world.most <= world.limit)
     }
 
-    @Test(arguments: [4, 16, 64] as [UInt64]) func slowOnesAreDroppedAndTheOthersGoOn(limit: UInt64) {
+    @Test(arguments: [4, 16, 64] as [UInt64]) func slowOnesAreDroppedAndTheOthersGoOn(limit: UInt64)
+    {
         var world = World(
-            limit: limit * Self.MB, size: 1000 * Self.MB, speeds: [600_000, 10_000, 600_000, 12_000, 0])
+            limit: limit * Self.MB, size: 1000 * Self.MB,
+            speeds: [600_000, 10_000, 600_000, 12_000, 0])
         world.run(seconds: 30)
-        #expect(world.places.isEmpty && Set(world.dropped) == [1, 3, 4] && world.dropped.first == 4)
+        #expect(
+            world.places.isEmpty && Set(world.dropped) == [1, 3, 4] && world.dropped.first == 4)
         #expect(world.most <= world.limit)
-        // Alone the fast ones need 1.8 s. The deaf one costs a second, the slow ones another.
-        #expect(world.now < 5)
+        // Alone the fast ones need 1.8 s. The deaf one costs two seconds, the slow ones as much.
+        #expect(world.now < 7)
     }
 
     @Test func aSlowOneIsLeftAloneAsLongAsNobodyNeedsRoom() {
@@ -100,7 +109,8 @@ import Testing
         }
         #expect(look(&bound, 32 * Self.MB) == [])
         #expect(look(&bound, 33 * Self.MB) == [.giveBack(offset: 0, count: 30 * Self.MB)])
-        #expect(look(&bound, 34 * Self.MB) == [] && bound.held(written: 34 * Self.MB) == 4 * Self.MB)
+        #expect(
+            look(&bound, 34 * Self.MB) == [] && bound.held(written: 34 * Self.MB) == 4 * Self.MB)
         #expect(bound.end(limit: 64 * Self.MB) == 94 * Self.MB)
     }
 
@@ -109,9 +119,10 @@ import Testing
         let places = [
             SpoolBound.Place(id: 1, offset: 0), SpoolBound.Place(id: 2, offset: 8 * Self.MB),
         ]
-        for second in 0..<40 {
+        for second in 0..<90 {
             let actions = bound.look(
-                places, written: 8 * Self.MB, childWrites: true, limit: 8 * Self.MB, at: at(Double(second)))
+                places, written: 8 * Self.MB, childWrites: true, limit: 8 * Self.MB,
+                at: at(Double(second)))
             #expect(actions.isEmpty)
         }
     }

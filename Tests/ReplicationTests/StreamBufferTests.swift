@@ -28,7 +28,8 @@ import Testing
         stream.trim()
         #expect(stream.historyLength == 16 << 10)
         stream.detach(slow)
-        #expect(stream.historyLength == 16 << 10 && stream.firstByteOffset == 1_000_001 - (16 << 10))
+        #expect(
+            stream.historyLength == 16 << 10 && stream.firstByteOffset == 1_000_001 - (16 << 10))
         #expect(stream.memory <= 4 * StreamBuffer.blockSize)
     }
 
@@ -131,7 +132,9 @@ import Testing
             $0.forgetDB()
             set($0, db: 12)
         }
-        #expect(got == select0 + set + set + select12 + set + "*1\r\n$4\r\nPING\r\n" + set + select12 + set)
+        #expect(
+            got == select0 + set + set + select12 + set + "*1\r\n$4\r\nPING\r\n" + set + select12
+                + set)
     }
 
     @Test func aGroupIsFramedOnceAndOnlyWhenItHoldsSomething() {

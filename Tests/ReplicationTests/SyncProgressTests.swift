@@ -14,10 +14,12 @@ import Testing
     static let rows: [Row] = [
         Row(
             testDescription: "nothing known",
-            progress: SyncProgress(bytes: 5, total: nil, isEstimate: true, rate: 5), percent: "0.00",
+            progress: SyncProgress(bytes: 5, total: nil, isEstimate: true, rate: 5),
+            percent: "0.00",
             secondsLeft: -1),
         Row(
-            testDescription: "in the middle", progress: SyncProgress(bytes: 333, total: 1000, rate: 100),
+            testDescription: "in the middle",
+            progress: SyncProgress(bytes: 333, total: 1000, rate: 100),
             percent: "33.30", secondsLeft: 6),
         Row(
             testDescription: "standing still", progress: SyncProgress(bytes: 1, total: 2, rate: 0),
@@ -27,7 +29,8 @@ import Testing
             percent: "100.00", secondsLeft: 0),
         Row(
             testDescription: "more than was reckoned",
-            progress: SyncProgress(bytes: 9, total: 3, isEstimate: true, rate: 1), percent: "100.00",
+            progress: SyncProgress(bytes: 9, total: 3, isEstimate: true, rate: 1),
+            percent: "100.00",
             secondsLeft: 0),
         Row(
             testDescription: "the largest size a peer can announce",

@@ -6,14 +6,37 @@
 #ifndef REDWING_SPOOL_H
 #define REDWING_SPOOL_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /** A file in memory, close-on-exec. */
 int redwing_spool_memory(void);
 /** A file without a name in the current directory, close-on-exec. */
 int redwing_spool_disk(void);
+/** The same where the file system makes none: one with a name, which is taken away at once. */
+int redwing_spool_named(void);
 /** Gives the storage of `count` bytes from `offset` on back; the size stays. */
-int redwing_spool_punch(int fd, int64_t offset, int64_t count);
+int redwing_spool_punch(int fd, uint64_t offset, uint64_t count);
+
+/**
+ * How far a forked child may write into a spool. It lies in memory that parent and child share: the
+ * parent opens it as room is given back, the child sleeps at its end. Nobody has to be stopped for
+ * it, and the spool never holds a byte more than it shall.
+ */
+struct redwing_spool_gate;
+
+/** A closed gate before `fd`, which stays the caller's; NULL: no memory. Made before the fork. */
+struct redwing_spool_gate *redwing_spool_gate_create(int fd);
+/** Frees this process's view of it; NULL is fine. */
+void redwing_spool_gate_free(struct redwing_spool_gate *gate);
+/** Lets the writer go on up to byte `end` of the file. In the parent. */
+void redwing_spool_gate_open(struct redwing_spool_gate *gate, uint64_t end);
+/**
+ * Appends `size` bytes to the gate's file, waiting where it is closed. In the child: a sink of
+ * libwing's writer, `context` is the gate. One thread at a time.
+ */
+int redwing_spool_write(void *context, const void *bytes, size_t size);
+
 /** Begins to write `count` bytes from `offset` on to disk, without waiting. */
 int redwing_write_behind(int fd, int64_t offset, int64_t count);
 /** A pipe, close-on-exec, of `size` bytes where the system allows; ends[0] is the reading end. */

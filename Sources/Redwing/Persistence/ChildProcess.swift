@@ -44,6 +44,7 @@ public final class ChildProcess {
 
     public var pid: Int32 { child.pid }
     public var keysWritten: UInt64 { newest.keys }
+    public var bytesWritten: UInt64 { newest.bytes }
     public var copiedBytes: UInt64 { newest.private_dirty_bytes }
     public var forkMicroseconds: UInt64 { child.fork_us }
 

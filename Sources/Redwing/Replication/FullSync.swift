@@ -4,7 +4,7 @@
 //
 //   disk    the child writes the RDB file as BGSAVE does; then sendfile from it, each at its own pace
 //   spool   the child writes into an unlinked file, which is sent with sendfile while it still grows;
-//           what all have passed is punched out, so that the file stays small
+//           what all have passed is punched out, and at repl-spool-size the child waits (SpoolBound)
 //   socket  the child writes into a pipe, which a fan hands to all sockets in step
 
 import Configuration
@@ -38,12 +38,16 @@ final class FullSync {
     var pipe: Int32 = -1
     /// Bytes of the RDB, once they are known.
     private(set) var size: UInt64?
-    /// Bytes at the front of the spool that are given back.
-    private var punched: UInt64 = 0
+    /// How far the child may write into the spool, and what of it is given back.
+    var gate: SpoolGate?
+    private var bound = SpoolBound()
     private var ticker: TimerID?
     private var fan: SnapshotFan?
-    var child: SnapshotChild?
-    private var childIsPaused = false
+    private var child: ChildProcess?
+    /// When the child began, and how many keys it writes.
+    private var began = ReplicationRoom.now
+    private var keys = 0
+    private var toldOfGrowth = false
 
     init(_ room: ReplicationRoom, target: ReplicaSession.Target, offset: Int64) {
         self.room = room
@@ -59,7 +63,7 @@ final class FullSync {
 
     /// A replica that joins now can have all of it.
     var isJoinable: Bool {
-        guard target == .spool, punched == 0, !isOutdated, child != nil || size != nil
+        guard target == .spool, bound.punched == 0, !isOutdated, child != nil || size != nil
         else { return false }
         return room.stream.start <= offset
     }
@@ -77,7 +81,11 @@ final class FullSync {
         room.perform(actions, client, peer)
         guard target != .disk else { return }
         room.say("$EOF:\(mark.text)\r\n", to: client, peer)
-        if let size { room.perform(peer.session.snapshotEnded(size: total(size), at: ReplicationRoom.now), client, peer) }
+        if let size {
+            room.perform(
+                peer.session.snapshotEnded(size: total(size), at: ReplicationRoom.now), client, peer
+            )
+        }
     }
 
     private func total(_ size: UInt64) -> Int64 {
@@ -94,12 +102,16 @@ final class FullSync {
     // MARK: The child
 
     /// The child runs and writes, the members are known: serve the spool as it grows, or the pipe.
-    func forked(_ child: SnapshotChild) {
+    func forked(_ child: ChildProcess?, keys: Int) {
         self.child = child
+        self.keys = keys
+        began = ReplicationRoom.now
         switch target {
         case .disk: break
         case .spool:
-            ticker = room.server.loop.schedule(after: Self.tick_ms, every: Self.tick_ms) { [weak self] in
+            boundSpool()
+            ticker = room.server.loop.schedule(after: Self.tick_ms, every: Self.tick_ms) {
+                [weak self] in
                 self?.spoolTick()
             }
         case .socket: fan = SnapshotFan(self, pipe: pipe)
@@ -109,14 +121,16 @@ final class FullSync {
     /// The child ended; `size` is nil when it failed.
     func ended(size: UInt64?) {
         child = nil
-        self.size = size
         if target == .socket, let fan, size != nil {
-            // The pipe may still hold the last bytes; the fan tells when it is empty.
+            // The pipe may still hold the last bytes; the fan tells when it is empty, and the size.
             fan.childEnded()
             return
         }
         conclude(size)
     }
+
+    /// Nobody needs it any more.
+    func stopChild() { child?.stop() }
 
     /// All bytes are known, or there are none to come.
     func conclude(_ size: UInt64?) {
@@ -139,6 +153,31 @@ final class FullSync {
 
     /// A member's socket may have room again.
     func socketReady() { fan?.socketReady() }
+
+    /// Bytes lie ready for this member: that they don't go is its own doing.
+    func owes(_ client: Client, _ peer: ReplicaPeer) -> Bool {
+        // With the size the closing mark is ready as well.
+        if size != nil || !peer.lines.isEmpty { return true }
+        switch target {
+        case .disk: return false
+        case .spool: return peer.fileOffset < TransferCalls.size(file)
+        case .socket: return fan?.owes(client) ?? false
+        }
+    }
+
+    /// What the child has written, of how much.
+    var snapshotProgress: SyncProgress? {
+        guard let child else { return nil }
+        let bytes = Int64(clamping: child.bytesWritten)
+        let total = SyncProgress.estimate(
+            bytes: bytes, written: Int64(clamping: child.keysWritten), keys: Int64(keys))
+        let elapsed = max(1, (ReplicationRoom.now - began).ms)
+        return SyncProgress(
+            bytes: bytes, total: total, isEstimate: true, rate: bytes * 1000 / elapsed)
+    }
+
+    /// Bytes that the spool holds.
+    var spoolBytes: UInt64 { target == .spool ? bound.held(written: TransferCalls.size(file)) : 0 }
 
     func stopTicking() {
         if let ticker { room.server.loop.cancel(ticker) }
@@ -184,7 +223,9 @@ final class FullSync {
         let buffer = ByteBuffer(capacity: 64 << 10)
         let n = TransferCalls.read(file, buffer, min(limit, 64 << 10), at: peer.fileOffset)
         if n < 0 { return .failed(SystemError.last("pread").reason) }
-        if n == 0 { return size == nil ? .nothingYet : .failed("the snapshot is shorter than announced") }
+        if n == 0 {
+            return size == nil ? .nothingYet : .failed("the snapshot is shorter than announced")
+        }
         switch client.transport?.write(buffer.bytes) ?? .failed(EBADF) {
         case .bytes(let n):
             peer.fileOffset += UInt64(n)
@@ -206,70 +247,46 @@ final class FullSync {
             else { continue }
             room.server.writable(client)
         }
-        if size != nil && members.allSatisfy({ $0.attachments.replica?.session.isSyncing != true }) {
+        if size != nil && members.allSatisfy({ $0.attachments.replica?.session.isSyncing != true })
+        {
             stopTicking()
             return
         }
         boundSpool()
     }
 
-    /// What sendfile sent lies, as pages of the file, in sockets until a peer has read it. Whole folios
-    /// that are punched out live on there; of one that is punched in part the kernel zeroes that part
-    /// in place. So holes begin and end where no folio of the page cache can lie across.
-    private static let largestFolio: UInt64 = 2 << 20
-
-    /// Gives back what all have passed. At the bound the child waits while everyone is behind; when
-    /// only some are, the slowest is dropped, by name.
     private func boundSpool() {
         let limit = UInt64(room.server.config.replSpoolSize)
-        let places = members.compactMap { client -> (Client, UInt64)? in
+        let places = members.compactMap { client -> SpoolBound.Place? in
             guard let peer = client.attachments.replica, peer.session.isSyncing else { return nil }
-            return (client, peer.fileOffset)
+            return SpoolBound.Place(id: Int(client.id), offset: peer.fileOffset)
         }
-        guard let slowest = places.min(by: { $0.1 < $1.1 }), let fastest = places.max(by: { $0.1 < $1.1 })
-        else { return }
-        let written = TransferCalls.size(file)
-        if written > limit / 2, slowest.1 > punched + (16 << 20) {
-            let length = (slowest.1 - punched) & ~(Self.largestFolio - 1)
-            if redwing_spool_punch(file, Int64(punched), Int64(length)) == 0 {
-                punched += length
-            }
-        }
-        let held = written - min(written, punched)
-        let fastestLag = written - min(written, fastest.1)
-        if held >= limit, fastestLag < limit / 2, places.count > 1 {
+        let actions = bound.look(
+            places, written: TransferCalls.size(file), childWrites: isRunning, limit: limit,
+            at: ReplicationRoom.now)
+        for action in actions { perform(action, limit) }
+        gate?.open(upTo: bound.end(limit: limit))
+    }
+
+    private func perform(_ action: SpoolBound.Action, _ limit: UInt64) {
+        switch action {
+        case .giveBack(let offset, let count): giveBack(offset, count)
+        case .drop(let id, let held):
+            guard let client = room.server.clients[UInt64(id)] else { return }
             Log.warning(
                 "The spool of the full sync holds \(held) bytes, repl-spool-size is \(limit): dropping the "
-                    + "slowest replica \(slowest.0.replicaName)")
-            room.server.freeSoon(slowest.0)
-        } else if held >= limit, !childIsPaused {
-            childIsPaused = true
-            child?.pause()
-        } else if childIsPaused, held < limit / 2 || fastestLag < limit / 4 {
-            childIsPaused = false
-            child?.resume()
+                    + "slowest replica \(client.replicaName)")
+            room.server.freeSoon(client)
         }
     }
 
-    /// An unlinked file: in memory, or in the data directory.
-    static func makeSpool(onDisk: Bool) throws(SystemError) -> Int32 {
-        let fd = onDisk ? redwing_spool_disk() : redwing_spool_memory()
-        if fd < 0 { throw SystemError(call: "spool", code: -fd) }
-        return fd
+    private func giveBack(_ offset: UInt64, _ count: UInt64) {
+        let code = redwing_spool_punch(file, offset, count)
+        guard code < 0, !toldOfGrowth else { return }
+        // The sync is worth more than the bound.
+        toldOfGrowth = true
+        Log.warning(
+            "The spool of the full sync grows beyond repl-spool-size, nothing of it can be given back: "
+                + SystemError(call: "fallocate", code: -code).reason)
     }
-}
-
-/// A snapshot's child as its full sync sees it.
-final class SnapshotChild {
-    private weak var process: ChildProcess?
-
-    init(_ process: ChildProcess?) { self.process = process }
-
-    /// Nobody needs it any more.
-    func stop() {
-        resume()
-        process?.stop()
-    }
-    func pause() { if let pid = process?.pid { _ = kill(pid, SIGSTOP) } }
-    func resume() { if let pid = process?.pid { _ = kill(pid, SIGCONT) } }
 }

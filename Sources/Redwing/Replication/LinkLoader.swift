@@ -18,9 +18,25 @@ final class LinkLoader {
     /// What the link has been told of.
     private var toldBytes: UInt64 = 0
     private var toldKeys: UInt64 = 0
+    private let began = ReplicationRoom.now
     var progress: LoadProgress { job.progress }
 
     init(_ job: LoadJob) { self.job = job }
+
+    /// What of a complete file is loaded.
+    var fileProgress: SyncProgress {
+        let bytes = Int64(clamping: progress.bytes)
+        let elapsed = max(1, (ReplicationRoom.now - began).ms)
+        return SyncProgress(
+            bytes: bytes, total: Int64(clamping: progress.total), rate: bytes * 1000 / elapsed)
+    }
+
+    /// The size that a body of unknown length will have.
+    var estimatedSize: Int64? {
+        SyncProgress.estimate(
+            bytes: Int64(clamping: progress.bytes), written: Int64(clamping: progress.keys),
+            keys: Int64(clamping: progress.expectedKeys))
+    }
 
     func cancel() {
         isCancelled = true

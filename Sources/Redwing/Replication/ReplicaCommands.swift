@@ -64,7 +64,7 @@ extension ReplicationRoom {
                 return
             } else if client.word(at, is: "rdb-only") {
                 guard let flag = client.integer(at + 1, in: 0...1) else { return }
-                client.peerAsReplica().isSnapshotOnly = flag == 1
+                client.peerAsReplica().session.isSnapshotOnly = flag == 1
             } else {
                 return client.reply.error("ERR Unrecognized REPLCONF option: \(client[at].string)")
             }

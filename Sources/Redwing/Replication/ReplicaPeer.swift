@@ -34,8 +34,6 @@ final class ReplicaPeer {
     var markSent = 0
     /// It doesn't count an empty line from its master (`capa newline`, ours).
     var takesNewlines = false
-    /// It asked for the snapshot only (redis-cli --rdb): nothing follows.
-    var isSnapshotOnly = false
 
     init(name: String, at now: Instant) { session = ReplicaSession(name: name, at: now) }
 }
@@ -92,8 +90,11 @@ extension ReplicationRoom {
         case .sendNewline:
             say("\n", to: client, peer)
         case .closeWithError(let text):
-            say(text, to: client, peer)
+            // No replica any more: this is a reply like any other.
+            client.flags.remove(.replica)
+            client.reply.out.append(text)
             client.flags.insert(.closeAfterReply)
+            server.wantsWrite(client)
         case .close: server.freeSoon(client)
         case .log(let line): log(line)
         }

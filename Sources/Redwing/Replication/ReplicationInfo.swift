@@ -28,6 +28,8 @@ extension ReplicationRoom {
         line("repl_backlog_size", stream.backlogSize)
         line("repl_backlog_first_byte_offset", stream.firstByteOffset)
         line("repl_backlog_histlen", stream.historyLength)
+        line("repl_spool_size", server.config.replSpoolSize)
+        line("repl_spool_bytes", fullSync?.spoolBytes ?? 0)
         for (i, client) in listed.enumerated() { syncLine(i, client, line) }
         return text
     }
@@ -45,6 +47,8 @@ extension ReplicationRoom {
         line("master_sync_in_progress", link.transfer == nil ? 0 : 1)
         line("slave_read_repl_offset", stream.end + Int64(transactionBytes.count))
         line("slave_repl_offset", stream.end)
+        // What the loader has parsed since the last second counts already.
+        tellOfParsing()
         if let transfer = link.transfer { transferLines(transfer, now, line) }
         if !link.isConnected {
             line("master_link_down_since_seconds", link.downSince.map { (now - $0).seconds } ?? -1)
@@ -68,43 +72,42 @@ extension ReplicationRoom {
     private func transferLines(
         _ transfer: ReplicaLink.Transfer, _ now: Instant, _ line: (String, Any) -> Void
     ) {
-        var total: Int64 = 0
-        var read = transfer.read
-        var phase = "waiting"
+        let phase: String
+        let progress: SyncProgress
         switch transfer.phase {
-        case .header: break
+        case .header:
+            phase = "waiting"
+            progress = SyncProgress(bytes: 0, total: nil, rate: 0)
         case .receiving(let size):
-            total = size.total ?? 0
             phase = "receiving"
+            progress = SyncProgress(
+                bytes: transfer.read, total: size.total, rate: transfer.meter.rate(at: now))
         case .parsing(let size):
-            total = size.total ?? 0
-            read = Int64(loader?.progress.bytes ?? 0)
             phase = "parsing"
+            progress = SyncProgress(
+                bytes: transfer.read, total: size.total ?? loader?.estimatedSize,
+                isEstimate: size.total == nil, rate: transfer.meter.rate(at: now))
         case .loading:
-            total = Int64(loader?.progress.total ?? 0)
             phase = "loading"
+            progress = loader?.fileProgress ?? SyncProgress(bytes: 0, total: nil, rate: 0)
         }
-        let elapsed = max(1, (now - transfer.began).ms)
-        let rate = read * 1000 / elapsed
+        let total = progress.total ?? 0
         line("master_sync_total_bytes", total)
-        line("master_sync_read_bytes", read)
-        line("master_sync_left_bytes", total - read)
-        line("master_sync_perc", percent(read, total))
+        line("master_sync_read_bytes", progress.bytes)
+        line("master_sync_left_bytes", total - progress.bytes)
+        line("master_sync_perc", progress.percent)
         line("master_sync_last_io_seconds_ago", (now - transfer.lastIO).seconds)
         line("master_sync_phase", phase)
-        line("master_sync_rate_bytes_per_sec", rate)
-        line("master_sync_eta_seconds", total > 0 && rate > 0 ? max(0, total - read) / rate : -1)
+        line("master_sync_total_is_estimate", progress.isEstimate ? 1 : 0)
+        line("master_sync_rate_bytes_per_sec", progress.rate)
+        line("master_sync_eta_seconds", progress.secondsLeft)
         line("master_sync_loaded_keys", loader?.progress.keys ?? 0)
     }
 
-    private func percent(_ part: Int64, _ whole: Int64) -> String {
-        let hundredths = whole > 0 ? min(10000, part * 10000 / whole) : 0
-        let rest = hundredths % 100
-        return "\(hundredths / 100).\(rest < 10 ? "0" : "")\(rest)"
-    }
-
     private func replicaLine(_ i: Int, _ client: Client, _ line: (String, Any) -> Void) {
-        guard let peer = client.attachments.replica, let state = peer.session.infoState else { return }
+        guard let peer = client.attachments.replica, let state = peer.session.infoState else {
+            return
+        }
         let lag = peer.session.lag(at: Self.now)
         line(
             "slave\(i)",
@@ -116,27 +119,36 @@ extension ReplicationRoom {
     private func syncLine(_ i: Int, _ client: Client, _ line: (String, Any) -> Void) {
         guard let peer = client.attachments.replica else { return }
         let session = peer.session
-        var sent: Int64 = 0
-        var size: Int64?
+        let rate = session.meter.rate(at: Self.now)
         let phase: String
+        let progress: SyncProgress
         switch session.state {
         case .waitBgsaveStart:
             let place = planner.places(queue).first { $0.id == Int(client.id) }?.place ?? 0
             line("slave\(i)_sync", "phase=queued,place=\(place)")
             return
-        case .waitBgsaveEnd: phase = "snapshot"
-        case .sendBulk(let done, let whole, _):
-            (sent, size, phase) = (done, whole, "sending")
-        case .streaming(_, let done, let whole, _): (sent, size, phase) = (done, whole, "streaming")
-        case .awaitingAck: phase = "loading"
+        case .waitBgsaveEnd:
+            phase = "snapshot"
+            progress = peer.sync?.snapshotProgress ?? SyncProgress(bytes: 0, total: nil, rate: 0)
+        case .sendBulk(let sent, let size, _):
+            phase = "sending"
+            progress = SyncProgress(bytes: sent, total: size, rate: rate)
+        case .streaming(_, let sent, let size, _):
+            phase = "streaming"
+            progress = SyncProgress(
+                bytes: sent, total: size ?? peer.sync?.snapshotProgress?.total,
+                isEstimate: size == nil, rate: rate)
+        case .awaitingAck:
+            phase = "loading"
+            let sent = session.meter.count
+            progress = SyncProgress(bytes: sent, total: sent, rate: rate)
         case .idle, .online: return
         }
-        let rate = sent * 1000 / max(1, (Self.now - session.began).ms)
-        let left = size.map { rate > 0 ? "\(max(0, $0 - sent) / rate)" : "-1" } ?? "-1"
         let pending = peer.cursor.map { stream.pending($0) } ?? 0
         line(
             "slave\(i)_sync",
-            "phase=\(phase),bytes=\(sent),total=\(size ?? -1),perc=\(percent(sent, size ?? 0)),"
-                + "rate=\(rate),eta=\(left),pending=\(pending)")
+            "phase=\(phase),bytes=\(progress.bytes),total=\(progress.total ?? -1),"
+                + "estimated=\(progress.isEstimate ? 1 : 0),perc=\(progress.percent),"
+                + "rate=\(progress.rate),eta=\(progress.secondsLeft),pending=\(pending)")
     }
 }

@@ -51,10 +51,10 @@ extension ReplicationRoom {
     var syncing: Int { replicas.count { $0.attachments.replica?.session.isSyncing ?? false } }
 
     private var childIsIdle: Bool {
-        // A BGSAVE to disk is of use without replicas as well.
-        guard let fullSync, fullSync.isRunning, fullSync.target != .disk || deletesSyncFiles
-        else { return false }
-        return planner.isIdle(child: child, served: fullSync.members.count, forReplicasOnly: true)
+        guard let fullSync, fullSync.isRunning else { return false }
+        return planner.isIdle(
+            child: child, served: fullSync.members.count,
+            savePoints: !server.config.savePoints.isEmpty)
     }
 
     private func perform(_ duty: ReplicationCron.Duty) {
@@ -78,8 +78,12 @@ extension ReplicationRoom {
             removeSyncFile()
         case .refreshGoodReplicas: refreshGoodReplicas()
         case .endIdleChild:
-            Log.notice("Diskless rdb transfer, last replica dropped, killing fork child.")
-            fullSync?.child?.stop()
+            if fullSync?.target == .disk {
+                Log.notice("BGSAVE for SYNC, last replica dropped and no save points, killing fork child.")
+            } else {
+                Log.notice("Diskless rdb transfer, last replica dropped, killing fork child.")
+            }
+            fullSync?.stopChild()
         }
     }
 
@@ -88,7 +92,8 @@ extension ReplicationRoom {
         let timeout = Duration_ms.seconds(server.config.replTimeout)
         for client in replicas {
             guard let peer = client.attachments.replica else { continue }
-            perform(peer.session.tick(timeout: timeout, at: now), client, peer)
+            let owed = peer.sync?.owes(client, peer) ?? true
+            perform(peer.session.tick(timeout: timeout, owed: owed, at: now), client, peer)
         }
     }
 
@@ -126,10 +131,8 @@ extension ReplicationRoom {
         switch session.state {
         case .idle, .waitBgsaveStart: return false
         case .waitBgsaveEnd: return true
-        case .sendBulk(let sent, _, let moved):
-            return now - moved < patience && isFast(sent, session)
-        case .streaming(_, let sent, _, let moved):
-            return now - moved < patience && isFast(sent, session)
+        case .sendBulk(_, _, let moved), .streaming(_, _, _, let moved):
+            return now - moved < patience && isFast(session, at: now)
         case .awaitingAck: return now - session.acknowledgedAt < patience
         case .online(let since):
             return session.acknowledged == 0 && now - session.acknowledgedAt < patience
@@ -138,9 +141,10 @@ extension ReplicationRoom {
     }
 
     /// Fast enough for writers to wait: 8 MiB/s, once there is something to judge by.
-    private func isFast(_ sent: Int64, _ session: ReplicaSession) -> Bool {
-        let elapsed = (Self.now - session.began).ms
-        return elapsed < 3000 || sent * 1000 / elapsed >= 8 << 20
+    private func isFast(_ session: ReplicaSession, at now: Instant) -> Bool {
+        let meter = session.meter
+        guard let began = meter.began, now - began >= .seconds(3) else { return true }
+        return meter.average(at: now) >= 8 << 20
     }
 
     /// Each second: what was written, and what each replica took of it.

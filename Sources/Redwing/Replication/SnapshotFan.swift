@@ -16,6 +16,7 @@ final class SnapshotFan: EventHandler {
     private var sinks: [(client: Client, index: Int32, sent: UInt64)] = []
     private var childHasEnded = false
     private var isDone = false
+    private var watchesPipe = false
     private var moved: UInt64 = 0
     private static let turnLimit = 1 << 20
 
@@ -33,7 +34,7 @@ final class SnapshotFan: EventHandler {
             }
         }
         try? SystemCalls.setNonBlocking(pipe)
-        try? sync.room.server.loop.watch(pipe, .read, self)
+        watchPipe(true)
     }
 
     func remove(_ client: Client) {
@@ -51,7 +52,7 @@ final class SnapshotFan: EventHandler {
     func stop() {
         if isDone { return }
         isDone = true
-        sync.room.server.loop.unwatch(pipe)
+        watchPipe(false)
         SystemCalls.close(pipe)
     }
 
@@ -60,30 +61,52 @@ final class SnapshotFan: EventHandler {
     /// A socket has room again.
     func socketReady() { step() }
 
+    /// Bytes wait for this member's socket to take them.
+    func owes(_ client: Client) -> Bool {
+        guard let sink = sinks.first(where: { $0.client === client }) else { return false }
+        return (fan.sink(sink.index)?.pending ?? 0) > 0
+    }
+
     private func step() {
         if isDone { return }
-        // The line and the preamble go first.
+        // The line and the preamble go first; whoever writes their last byte calls again.
         let waits = sinks.contains { $0.client.attachments.replica?.lines.isEmpty == false }
-        if waits { return }
+        if waits { return watchPipe(false) }
         let n = fan.step(Self.turnLimit)
         report()
         if isDone { return }
+        if n >= 0 { return arm() }
+        // It is empty and has ended, or nobody is left to hand its bytes to.
+        watchPipe(false)
         if n == Int(WING_E_END) {
-            if childHasEnded { finish() } else { sync.room.server.loop.unwatch(pipe) }
-            return
+            if childHasEnded { finish() }
+        } else if n != -Int(EPIPE) {
+            fail(TransferCalls.reason(Int32(clamping: n)))
         }
-        if n < 0, n != -Int(EAGAIN) { return }
-        arm()
     }
 
     /// Watches what can move next: the pipe, or the sockets that are behind.
     private func arm() {
+        watchPipe(fan.wantsSource)
         let loop = sync.room.server.loop
-        loop.setInterest(pipe, fan.wantsSource ? .read : [])
         for sink in sinks {
             let pending = fan.sink(sink.index)?.pending ?? 0
             loop.setInterest(sink.client.fd, pending > 0 ? [.read, .write] : .read)
         }
+    }
+
+    /// A pipe that has lost its writer is reported whatever it is watched for: rest is only where it
+    /// isn't watched at all.
+    private func watchPipe(_ wanted: Bool) {
+        if wanted == watchesPipe { return }
+        watchesPipe = wanted
+        let loop = sync.room.server.loop
+        if wanted { try? loop.watch(pipe, .read, self) } else { loop.unwatch(pipe) }
+    }
+
+    private func fail(_ reason: String) {
+        Log.warning("Diskless rdb transfer, error reading from the child's pipe: \(reason)")
+        for sink in sinks { sync.room.server.freeSoon(sink.client) }
     }
 
     /// Tells the sessions what has gone, and drops whom an error has ended.
@@ -104,7 +127,8 @@ final class SnapshotFan: EventHandler {
             peer.fileOffset = sent
             moved = max(moved, sent)
             sync.room.server.statistics.replicationOutputBytes += count
-            sync.room.perform(peer.session.sent(Int64(count), at: ReplicationRoom.now), client, peer)
+            sync.room.perform(
+                peer.session.sent(Int64(count), at: ReplicationRoom.now), client, peer)
         }
     }
 

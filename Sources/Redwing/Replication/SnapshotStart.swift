@@ -67,21 +67,27 @@ extension ReplicationRoom {
         let sync = FullSync(self, target: copies ? .spool : start.target, offset: stream.end)
         if let reason = fork(sync) {
             Log.warning("BGSAVE for replication failed: \(reason)")
-            for client in clients {
-                guard let peer = client.attachments.replica else { continue }
-                perform(peer.session.snapshotRefused(), client, peer)
-                replicas.removeAll { $0 === client }
-            }
-            if replicas.isEmpty { withoutReplicasSince = Self.now }
-            return
+            return refuseWaiting()
         }
         // The replicas of this snapshot begin in the middle of the stream: it must say its db again.
         feed.forgetDB()
         server.flushScriptCacheForReplication()
         fullSync = sync
         for client in clients { sync.join(client) }
-        sync.forked(SnapshotChild(server.persistence.child))
+        sync.forked(server.persistence.child, keys: server.persistence.keysAtStart)
         sync.serve()
+    }
+
+    /// All who wait, the queued ones as well, are told and let go: no replicas any more, they ask again.
+    private func refuseWaiting() {
+        for waiting in queue {
+            guard let client = server.clients[UInt64(waiting.id)],
+                let peer = client.attachments.replica
+            else { continue }
+            replicas.removeAll { $0 === client }
+            perform(peer.session.snapshotRefused(), client, peer)
+        }
+        if replicas.isEmpty { withoutReplicasSince = Self.now }
     }
 
     /// Those in the queue whose turn has come share a spool that is still whole.
@@ -89,7 +95,8 @@ extension ReplicationRoom {
         for waiting in queue.sorted(by: { $0.since < $1.since }) {
             let limit = planner.settings.maxConcurrent
             guard let fullSync, fullSync.isJoinable, limit == 0 || syncing < limit else { return }
-            guard waiting.capabilities.contains(.eof), let client = server.clients[UInt64(waiting.id)]
+            guard waiting.capabilities.contains(.eof),
+                let client = server.clients[UInt64(waiting.id)]
             else { continue }
             fullSync.join(client)
             fullSync.serve()
@@ -125,16 +132,20 @@ extension ReplicationRoom {
             }
         case .spool:
             do {
-                sync.file = try FullSync.makeSpool(onDisk: server.config.replSpool == .disk)
+                sync.file = try TransferCalls.makeSpool(onDisk: server.config.replSpool == .disk)
             } catch {
                 return "\(error)"
             }
-            return forkWriter(sync, to: sync.file, position)
+            guard let gate = SpoolGate(sync.file) else { return "no memory for the spool's gate" }
+            sync.gate = gate
+            return forkWriter(sync, keeping: sync.file, position) { gate.writer($0) }
         case .socket:
             switch TransferCalls.pipe(size: 1 << 20) {
             case .failure(let error): return error.reason
             case .success(let (reading, writing)):
-                let reason = forkWriter(sync, to: writing, position)
+                let reason = forkWriter(sync, keeping: writing, position) {
+                    RDBWriter.descriptor(writing, $0)
+                }
                 SystemCalls.close(writing)
                 if reason == nil { sync.pipe = reading } else { SystemCalls.close(reading) }
                 return reason
@@ -142,25 +153,30 @@ extension ReplicationRoom {
         }
     }
 
-    /// A child that writes plain RDB into `fd`.
+    /// A child that writes plain RDB, through the writer that `open` makes for `fd`.
     private func forkWriter(
-        _ sync: FullSync, to fd: Int32, _ position: SnapshotInfo.Replication
+        _ sync: FullSync, keeping fd: Int32, _ position: SnapshotInfo.Replication,
+        _ open: @escaping (RDBWriter.Options) -> RDBWriter
     ) -> String? {
         let snapshot = server.snapshotWriter(server.snapshotInfo(replication: position))
         let keyspace = server.keyspace
         var options = server.writerOptions
         options.syncBytes = 0
-        let reason = server.startChild(.sendToReplicas, title: "redis-rdb-to-slaves", keeping: [fd]) {
+        let reason = server.startChild(.sendToReplicas, title: "redis-rdb-to-slaves", keeping: [fd])
+        {
             report in
-            let writer = RDBWriter.descriptor(fd, options)
+            let writer = open(options)
             guard writer.isValid else { return -ENOMEM }
-            snapshot.write(keyspace, to: writer) { report.progress(keys: $0, bytes: writer.bytesWritten) }
+            snapshot.write(keyspace, to: writer) {
+                report.progress(keys: $0, bytes: writer.bytesWritten)
+            }
             return writer.finish()
         } finished: { [unowned self, sync] end in
             writerEnded(sync, end)
         }
         if reason == nil {
-            Log.notice("Background RDB transfer started by pid \(server.persistence.child?.pid ?? 0)")
+            Log.notice(
+                "Background RDB transfer started by pid \(server.persistence.child?.pid ?? 0)")
         }
         return reason
     }
@@ -170,7 +186,8 @@ extension ReplicationRoom {
             Log.notice("Background RDB transfer terminated with success")
         } else if end.signal != 0 || end.exitCode == Int32(WING_FORK_EXIT_STOPPED) {
             Log.warning(
-                "Background transfer terminated by signal \(end.signal != 0 ? end.signal : SIGUSR1)")
+                "Background transfer terminated by signal \(end.signal != 0 ? end.signal : SIGUSR1)"
+            )
         } else {
             Log.warning("Background transfer error")
         }

@@ -4,6 +4,7 @@
 // numbers here; who opened one closes it.
 
 import Glibc
+import Keyspace
 import Memory
 import Platform
 import Wing
@@ -86,7 +87,8 @@ enum TransferCalls {
     static func pipe(size: Int32) -> Result<(Int32, Int32), SystemError> {
         var ends: [Int32] = [-1, -1]
         let code = unsafe redwing_pipe(&ends, size)
-        return code < 0 ? .failure(SystemError(call: "pipe2", code: -code)) : .success((ends[0], ends[1]))
+        return code < 0
+            ? .failure(SystemError(call: "pipe2", code: -code)) : .success((ends[0], ends[1]))
     }
 
     static func waitWritable(_ fd: Int32, milliseconds: Int32) {
@@ -113,7 +115,35 @@ enum TransferCalls {
         return unsafe poll(&entry, 1, milliseconds) > 0
     }
 
+    /// An unlinked file: in memory, or in the data directory.
+    static func makeSpool(onDisk: Bool) throws(SystemError) -> Int32 {
+        let fd = onDisk ? redwing_spool_disk() : redwing_spool_memory()
+        if fd < 0 { throw SystemError(call: "spool", code: -fd) }
+        return fd
+    }
+
     static func sleep(microseconds: UInt32) { usleep(microseconds) }
+}
+
+/// How far a snapshot's child may write into its spool: see redwing_spool_gate.
+@safe
+final class SpoolGate {
+    private let gate: OpaquePointer
+
+    /// Nil when memory is short.
+    init?(_ spool: Int32) {
+        guard let gate = unsafe redwing_spool_gate_create(spool) else { return nil }
+        unsafe self.gate = unsafe gate
+    }
+
+    deinit { unsafe redwing_spool_gate_free(gate) }
+
+    func open(upTo end: UInt64) { unsafe redwing_spool_gate_open(gate, end) }
+
+    /// For the child: what it writes waits at the gate. The gate must outlive the writer.
+    func writer(_ options: RDBWriter.Options) -> RDBWriter {
+        unsafe RDBWriter.sink(redwing_spool_write, Address(UnsafeRawPointer(gate)), options)
+    }
 }
 
 /// Moves bytes from a socket into a file without a copy.
