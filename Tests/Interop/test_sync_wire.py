@@ -215,7 +215,9 @@ def test_a_stalled_replica_costs_no_cpu(farm, spool, replicas):
     def rest(one, body):
         body += one.pending
         while not body.endswith(body[5:45]):
-            body += one.socket.recv(1 << 18)
+            data = one.socket.recv(1 << 18)
+            assert data, "the master closed the link"
+            body += data
         return bytes(body)
     # Side by side: in step, one that isn't read would hold up the other.
     with ThreadPoolExecutor() as pool:
