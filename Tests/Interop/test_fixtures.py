@@ -5,6 +5,7 @@ by a stock Redis with the same digest."""
 import json
 import os
 import shutil
+import socket
 import subprocess
 
 import pytest
@@ -231,3 +232,47 @@ def test_a_save_that_fails_leaves_the_old_file(farm):
         with open(server.dump_path(), "rb") as file:
             assert file.read() == before
         assert client.call("PING") == b"PONG"
+
+
+KEY = b"\x00\x01k\x01v"
+
+
+@pytest.mark.parametrize("policy, opcode", [("noeviction", None), ("volatile-ttl", None),
+                                            ("allkeys-lru", 0xF8), ("allkeys-lfu", 0xF9)])
+def test_what_eviction_knows_of_a_key_is_saved(farm, policy, opcode):
+    """As a stock Redis has it between RESIZEDB and the key, and it is there again after a load."""
+    before_key = {}
+    for kind in ("redis", "redwing"):
+        server = farm.start(kind, {"maxmemory-policy": policy})
+        with server.client() as client:
+            client.call("SET", "k", "v")
+            client.call("SAVE")
+            with open(server.dump_path(), "rb") as file:
+                data = file.read()
+            before_key[kind] = data[data.index(b"\xfb\x01\x00") + 3:data.index(KEY)]
+            client.call("DEBUG", "RELOAD")
+            if opcode == 0xF9:
+                assert 1 <= client.call("OBJECT", "FREQ", "k") <= 6
+            if opcode == 0xF8:
+                assert client.call("OBJECT", "IDLETIME", "k") < 60
+    for found in before_key.values():
+        assert len(found) == (2 if opcode else 0) and found[:1] == bytes([opcode] if opcode else [])
+    assert opcode != 0xF9 or before_key["redis"] == before_key["redwing"]
+
+
+def test_scripts_come_behind_the_keys_for_a_replica_and_never_in_a_file(farm):
+    server = farm.redwing()
+    server.call("SET", "k", "v")
+    server.call("SCRIPT", "LOAD", "return 1")
+    server.call("SAVE")
+    with open(server.dump_path(), "rb") as file:
+        assert b"\x03lua" not in file.read()
+    server.call("CONFIG", "SET", "repl-diskless-sync", "no")
+    with socket.create_connection(("127.0.0.1", server.port), 20) as peer:
+        peer.sendall(b"SYNC\r\n")
+        stream = peer.makefile("rb")
+        while (head := stream.readline()) == b"\n":
+            pass
+        data = stream.read(int(head[1:]))
+    scripts = b"\xfa\x03lua\x08return 1"
+    assert data[data.index(KEY):].startswith(KEY + scripts + b"\xff")
