@@ -14,13 +14,17 @@ extension Server {
 
     private var minutes: UInt32 { UInt32(truncatingIfNeeded: now / 60_000) & 0xFFFF }
 
+    /// The access bits of a key that is new now.
+    var newAccess: UInt32 {
+        config.maxmemoryPolicy.isLfu ? minutes << 8 | Self.firstCounter : lruClock
+    }
+
     /// Tells the databases what a new key's access bits are. Once a second, and with a new policy.
     func refreshAccess() {
-        let lfu = config.maxmemoryPolicy.isLfu
-        let access = lfu ? minutes << 8 | Self.firstCounter : lruClock
+        let access = newAccess
         for database in keyspace.databases {
             database.newAccess = access
-            database.keepsAccess = lfu
+            database.keepsAccess = config.maxmemoryPolicy.isLfu
         }
     }
 

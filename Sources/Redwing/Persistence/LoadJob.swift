@@ -43,6 +43,8 @@ public final class LoadJob: @unchecked Sendable {
     private let input: Result<LoadInput, LoadFailure>
     private let loader: SnapshotLoader
     private let databases: Int
+    /// Of keys about whose use the file says nothing, and, under LFU, since when counters fall.
+    private let newAccess: UInt32
     private let options: RDBReader.Options
 
     init(_ server: Server, _ source: LoadSource, total: UInt64, keepExpired: Bool) {
@@ -50,6 +52,7 @@ public final class LoadJob: @unchecked Sendable {
         self.total = total
         startedAt = server.now / 1000
         databases = server.keyspace.databases.count
+        newAccess = server.newAccess
         progress.total = total
         do throws(LoadFailure) {
             input = .success(try Self.open(source, progress))
@@ -131,7 +134,7 @@ public final class LoadJob: @unchecked Sendable {
         let keyspace = Keyspace(databases: databases)
         for database in keyspace.databases {
             database.limits = loader.limits
-            database.newAccess = loader.clock
+            database.newAccess = newAccess
         }
         if loader.delay == nil && redwing_cpus() > 1 { reader.readAhead() }
         var summary = LoadSummary()
