@@ -19,7 +19,9 @@ let rules: [SwiftSetting] = [
 /// owns all of it.
 let hot: [SwiftSetting] =
     rules + [
-        .unsafeFlags(["-cross-module-optimization", "-enforce-exclusivity=unchecked"], .when(configuration: .release))
+        .unsafeFlags(
+            ["-cross-module-optimization", "-enforce-exclusivity=unchecked"],
+            .when(configuration: .release))
     ]
 
 let cRules: [CSetting] = [
@@ -53,7 +55,8 @@ let package = Package(
             linkerSettings: [.linkedLibrary("lua5.1")]),
         .target(name: "Memory", dependencies: ["Platform"], swiftSettings: hot),
         .target(name: "RESP", dependencies: ["Memory"], swiftSettings: hot),
-        .target(name: "Keyspace", dependencies: ["Memory", "Platform", "Wing"], swiftSettings: hot),
+        .target(
+            name: "Keyspace", dependencies: ["Memory", "Platform", "Wing"], swiftSettings: hot),
         .target(name: "Replication", dependencies: ["Memory"], swiftSettings: hot),
         .target(name: "Configuration", dependencies: ["Memory"], swiftSettings: rules),
         .target(
@@ -76,7 +79,8 @@ let package = Package(
         .testTarget(name: "KeyspaceTests", dependencies: ["Keyspace"], swiftSettings: rules),
         .testTarget(name: "ReplicationTests", dependencies: ["Replication"], swiftSettings: rules),
         .testTarget(
-            name: "ConfigurationTests", dependencies: ["Configuration", "Memory"], swiftSettings: rules),
+            name: "ConfigurationTests", dependencies: ["Configuration", "Memory"],
+            swiftSettings: rules),
         .testTarget(
             name: "RedwingTests", dependencies: ["Platform", "Redwing"], swiftSettings: rules),
     ],

@@ -125,7 +125,8 @@ extension Configuration {
         if !aclfile.isEmpty && !users.isEmpty {
             throw ConfigurationError(
                 source: configFile, line: 0, text: "aclfile \(aclfile)",
-                reason: "Configuring Redis with users defined in redis.conf and at the same setting "
+                reason:
+                    "Configuring Redis with users defined in redis.conf and at the same setting "
                     + "an ACL file path is invalid. This setup is very likely to lead to "
                     + "configuration errors and security holes, please define either an ACL file "
                     + "or declare users directly in your redis.conf, but not both.",

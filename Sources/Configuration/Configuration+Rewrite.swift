@@ -53,7 +53,8 @@ extension Configuration {
     }
 
     /// Each class of clients has a line of its own, in whatever order the file has them.
-    private func putLimits(_ lines: [[UInt8]], _ defaults: [[UInt8]], in file: inout RewrittenFile) {
+    private func putLimits(_ lines: [[UInt8]], _ defaults: [[UInt8]], in file: inout RewrittenFile)
+    {
         for line in lines {
             guard let words = Syntax.split(line) else { continue }
             file.put(RewrittenFile.name(of: words), [line], isDefault: defaults.contains(line))

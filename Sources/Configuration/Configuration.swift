@@ -134,7 +134,9 @@ public final class Configuration {
     public var replTimeout = 60
     public var replDisableTcpNodelay = false
     /// Not below 16 KiB, as in Redis.
-    public var replBacklogSize = 1 << 20 { didSet { replBacklogSize = max(replBacklogSize, 16384) } }
+    public var replBacklogSize = 1 << 20 {
+        didSet { replBacklogSize = max(replBacklogSize, 16384) }
+    }
     /// Seconds; 0 is never.
     public var replBacklogTtl = 3600
     public var minReplicasToWrite = 0

@@ -73,21 +73,25 @@ public struct Directive: Sendable {
 
     // MARK: The forms the table is written in
 
-    static func bool(_ name: String, _ setting: any Setting<Bool>, _ aliases: String..., fixed: Bool = false)
+    static func bool(
+        _ name: String, _ setting: any Setting<Bool>, _ aliases: String..., fixed: Bool = false
+    )
         -> Directive
     {
         Directive(name: name, aliases: aliases, isMutable: !fixed, kind: .bool(setting))
     }
 
     static func int(
-        _ name: String, _ setting: any Setting<Int>, _ range: ClosedRange<Int>, _ aliases: String...,
+        _ name: String, _ setting: any Setting<Int>, _ range: ClosedRange<Int>,
+        _ aliases: String...,
         fixed: Bool = false
     ) -> Directive {
         Directive(name: name, aliases: aliases, isMutable: !fixed, kind: .int(setting, range))
     }
 
     static func memory(
-        _ name: String, _ setting: any Setting<Int>, _ range: ClosedRange<Int>, _ aliases: String...,
+        _ name: String, _ setting: any Setting<Int>, _ range: ClosedRange<Int>,
+        _ aliases: String...,
         fixed: Bool = false
     ) -> Directive {
         Directive(name: name, aliases: aliases, isMutable: !fixed, kind: .memory(setting, range))
@@ -103,10 +107,13 @@ public struct Directive: Sendable {
         _ name: String, _ setting: any Setting<String>, _ aliases: String..., fixed: Bool = false,
         check: @escaping @Sendable (String) -> String? = { _ in nil }
     ) -> Directive {
-        Directive(name: name, aliases: aliases, isMutable: !fixed, kind: .text(setting, check: check))
+        Directive(
+            name: name, aliases: aliases, isMutable: !fixed, kind: .text(setting, check: check))
     }
 
-    static func bytes(_ name: String, _ setting: any Setting<[UInt8]>, limit: Int = .max) -> Directive {
+    static func bytes(_ name: String, _ setting: any Setting<[UInt8]>, limit: Int = .max)
+        -> Directive
+    {
         Directive(name: name, aliases: [], isMutable: true, kind: .bytes(setting, limit: limit))
     }
 
@@ -124,7 +131,9 @@ public struct Directive: Sendable {
         return Directive(name: name, aliases: aliases, isMutable: !fixed, kind: .choice(access))
     }
 
-    static func special(_ name: String, _ aliases: String..., fixed: Bool = false, form special: Special)
+    static func special(
+        _ name: String, _ aliases: String..., fixed: Bool = false, form special: Special
+    )
         -> Directive
     {
         Directive(name: name, aliases: aliases, isMutable: !fixed, kind: .special(special))
@@ -197,7 +206,8 @@ public struct Directive: Sendable {
     }
 
     private func store(
-        _ value: Int, in setting: any Setting<Int>, _ range: ClosedRange<Int>, _ configuration: Configuration
+        _ value: Int, in setting: any Setting<Int>, _ range: ClosedRange<Int>,
+        _ configuration: Configuration
     ) -> String? {
         guard range.contains(value) else {
             return "argument must be between \(range.lowerBound) and \(range.upperBound) inclusive"
@@ -212,7 +222,8 @@ public struct Directive: Sendable {
         case .bool: return "\(name) yes|no"
         case .int(_, let range):
             let upper = range.upperBound == .max ? "" : "\(range.upperBound)"
-            return "\(name) <integer from \(range.lowerBound)\(upper.isEmpty ? "" : " to ")\(upper)>"
+            return
+                "\(name) <integer from \(range.lowerBound)\(upper.isEmpty ? "" : " to ")\(upper)>"
         case .memory: return "\(name) <bytes, such as 1024, 64kb, 100mb or 2gb>"
         case .octal: return "\(name) <mode, such as 700>"
         case .text, .bytes: return "\(name) <text>"

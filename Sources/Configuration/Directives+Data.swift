@@ -30,18 +30,28 @@ extension Directive {
     ]
 
     static let encodings: [Directive] = [
-        .int("hash-max-ziplist-entries", \.hashMaxZiplistEntries, 0...Int.max, "hash-max-listpack-entries"),
-        .memory("hash-max-ziplist-value", \.hashMaxZiplistValue, 0...Int.max, "hash-max-listpack-value"),
+        .int(
+            "hash-max-ziplist-entries", \.hashMaxZiplistEntries, 0...Int.max,
+            "hash-max-listpack-entries"),
+        .memory(
+            "hash-max-ziplist-value", \.hashMaxZiplistValue, 0...Int.max, "hash-max-listpack-value"),
         .int("set-max-intset-entries", \.setMaxIntsetEntries, 0...Int.max),
         .int("set-max-listpack-entries", \.setMaxListpackEntries, 0...Int.max).inert,
         .memory("set-max-listpack-value", \.setMaxListpackValue, 0...Int.max).inert,
-        .int("zset-max-ziplist-entries", \.zsetMaxZiplistEntries, 0...Int.max, "zset-max-listpack-entries"),
-        .memory("zset-max-ziplist-value", \.zsetMaxZiplistValue, 0...Int.max, "zset-max-listpack-value"),
-        .int("list-max-ziplist-size", \.listMaxZiplistSize, Int(Int32.min)...intMax, "list-max-listpack-size"),
+        .int(
+            "zset-max-ziplist-entries", \.zsetMaxZiplistEntries, 0...Int.max,
+            "zset-max-listpack-entries"),
+        .memory(
+            "zset-max-ziplist-value", \.zsetMaxZiplistValue, 0...Int.max, "zset-max-listpack-value"),
+        .int(
+            "list-max-ziplist-size", \.listMaxZiplistSize, Int(Int32.min)...intMax,
+            "list-max-listpack-size"),
         .int("list-compress-depth", \.listCompressDepth, 0...intMax),
         // Read and dropped by Redis since 3.2.
-        .special("list-max-ziplist-entries", fixed: true, form: .ignored("list-max-ziplist-entries <n>")),
-        .special("list-max-ziplist-value", fixed: true, form: .ignored("list-max-ziplist-value <n>")),
+        .special(
+            "list-max-ziplist-entries", fixed: true, form: .ignored("list-max-ziplist-entries <n>")),
+        .special(
+            "list-max-ziplist-value", fixed: true, form: .ignored("list-max-ziplist-value <n>")),
         .memory("stream-node-max-bytes", \.streamNodeMaxBytes, 0...Int.max),
         .int("stream-node-max-entries", \.streamNodeMaxEntries, 0...Int.max),
         .memory("hll-sparse-max-bytes", \.hllSparseMaxBytes, 0...Int.max),
@@ -91,8 +101,11 @@ extension Directive {
         .int("cluster-migration-barrier", \.clusterMigrationBarrier, 0...intMax).inert,
         .int(
             "cluster-replica-validity-factor", \.clusterReplicaValidityFactor, 0...intMax,
-            "cluster-slave-validity-factor").inert,
-        .bool("cluster-replica-no-failover", \.clusterReplicaNoFailover, "cluster-slave-no-failover").inert,
+            "cluster-slave-validity-factor"
+        ).inert,
+        .bool(
+            "cluster-replica-no-failover", \.clusterReplicaNoFailover, "cluster-slave-no-failover"
+        ).inert,
         .bool("cluster-require-full-coverage", \.clusterRequireFullCoverage).inert,
         .bool("cluster-allow-reads-when-down", \.clusterAllowReadsWhenDown).inert,
         .bool("cluster-allow-pubsubshard-when-down", \.clusterAllowPubsubshardWhenDown).inert,

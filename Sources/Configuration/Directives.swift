@@ -8,7 +8,8 @@ extension Directive {
 
     /// Every directive.
     public static let all: [Directive] =
-        network + tls + process + snapshots + replication + security + memory + encodings + aof + commands
+        network + tls + process + snapshots + replication + security + memory + encodings + aof
+        + commands
         + cluster
 
     /// By name and by alias.
@@ -116,7 +117,10 @@ extension Directive {
         .int("rdb-key-save-delay", \.rdbKeySaveDelay, 0...intMax),
         .int("key-load-delay", \.keyLoadDelay, 0...intMax),
         .choice("sanitize-dump-payload", \.sanitizeDumpPayload).inert,
-        .memory("loading-process-events-interval-bytes", \.loadingProcessEventsIntervalBytes, 1024...intMax).inert,
+        .memory(
+            "loading-process-events-interval-bytes", \.loadingProcessEventsIntervalBytes,
+            1024...intMax
+        ).inert,
     ]
 
     private static let replication: [Directive] = [
@@ -136,7 +140,9 @@ extension Directive {
         .int("repl-diskless-sync-delay", \.replDisklessSyncDelay, 0...intMax),
         .int("repl-diskless-sync-max-replicas", \.replDisklessSyncMaxReplicas, 0...intMax),
         .choice("repl-diskless-load", \.replDisklessLoad),
-        .int("repl-ping-replica-period", \.replPingReplicaPeriod, 1...intMax, "repl-ping-slave-period"),
+        .int(
+            "repl-ping-replica-period", \.replPingReplicaPeriod, 1...intMax,
+            "repl-ping-slave-period"),
         .int("repl-timeout", \.replTimeout, 1...intMax),
         .bool("repl-disable-tcp-nodelay", \.replDisableTcpNodelay),
         .memory("repl-backlog-size", \.replBacklogSize, 1...Int.max),

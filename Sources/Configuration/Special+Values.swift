@@ -67,7 +67,8 @@ extension Directive.Special {
                 let value = configuration[keyPath: limit]
                 let hard = Number.memoryText(value.hard)
                 let soft = Number.memoryText(value.soft)
-                return Array("client-output-buffer-limit \(name) \(hard) \(soft) \(value.softSeconds)".utf8)
+                return Array(
+                    "client-output-buffer-limit \(name) \(hard) \(soft) \(value.softSeconds)".utf8)
             }
         })
 

@@ -19,10 +19,12 @@ extension Directive.Special {
         },
         set: { _, _ in nil },
         get: { Array($0.bind.joined(separator: " ").utf8) },
-        lines: { [Array("bind \($0.bind.isEmpty ? "\"\"" : $0.bind.joined(separator: " "))".utf8)] })
+        lines: { [Array("bind \($0.bind.isEmpty ? "\"\"" : $0.bind.joined(separator: " "))".utf8)] }
+    )
 
     static let include = Directive.Special(
-        usage: "include <path>", load: { _, _ in malformed }, set: { _, _ in nil }, get: nil, lines: nil)
+        usage: "include <path>", load: { _, _ in malformed }, set: { _, _ in nil }, get: nil,
+        lines: nil)
 
     static let dir = Directive.Special(
         usage: "dir <path of a folder>",
@@ -32,7 +34,9 @@ extension Directive.Special {
                 "Can't chdir to '\(text(words[0]))': \($0.text)"
             }
         },
-        set: { _, word in WorkingDirectory.change(to: text(word)).map { "\u{0}Changing directory: \($0.text)" } },
+        set: { _, word in
+            WorkingDirectory.change(to: text(word)).map { "\u{0}Changing directory: \($0.text)" }
+        },
         get: { _ in Array(WorkingDirectory.path.utf8) },
         lines: { _ in [Array("dir ".utf8) + Syntax.quoted(Array(WorkingDirectory.path.utf8))] })
 
@@ -136,7 +140,8 @@ extension Directive.Special {
                 return "Error in user declaration '\(text(name))': Duplicate user found"
             }
             configuration.users.append(
-                UserDeclaration(name: name, rules: Array(words.dropFirst()), line: configuration.line))
+                UserDeclaration(
+                    name: name, rules: Array(words.dropFirst()), line: configuration.line))
             return nil
         },
         set: { _, _ in nil }, get: nil, lines: nil)
@@ -146,7 +151,8 @@ extension Directive.Special {
         load: { configuration, words in
             guard words.count == 2 else { return malformed }
             let rename = CommandRename(
-                name: text(words[0]).lowercased(), newName: text(words[1]), line: configuration.line)
+                name: text(words[0]).lowercased(), newName: text(words[1]), line: configuration.line
+            )
             configuration.renamedCommands.append(rename)
             return nil
         },

@@ -35,7 +35,8 @@ enum Syntax {
         return true
     }
 
-    private static func takeQuoted(_ line: [UInt8], _ at: inout Int, _ word: inout [UInt8]) -> Bool {
+    private static func takeQuoted(_ line: [UInt8], _ at: inout Int, _ word: inout [UInt8]) -> Bool
+    {
         at += 1
         while at < line.count {
             let c = line[at]
@@ -124,7 +125,8 @@ enum Syntax {
 
     /// The text cut at every single space, empty parts included (CONFIG SET's form of lists).
     static func cutAtSpaces(_ text: [UInt8]) -> Words {
-        text.isEmpty ? [] : text.split(separator: 32, omittingEmptySubsequences: false).map(Array.init)
+        text.isEmpty
+            ? [] : text.split(separator: 32, omittingEmptySubsequences: false).map(Array.init)
     }
 }
 

@@ -212,7 +212,8 @@ public struct HashTable<Keys: TableKeys> {
         if word == 0 { return }
         let segment = Self.segment(word)
         segment.prefetch()
-        (segment + (8 &+ Segment.home(Self.tag(hash, word >> 56), Self.words(word)) &* 8)).prefetch()
+        (segment + (8 &+ Segment.home(Self.tag(hash, word >> 56), Self.words(word)) &* 8))
+            .prefetch()
     }
 
     /// Asks for the cache line of the element that likely has this hash; after `prefetchSlot`.

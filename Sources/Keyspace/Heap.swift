@@ -75,7 +75,8 @@ public struct Heap: Equatable, Sendable {
     public var chunkBytes: Int {
         let count = at.load(Int.self, at: Field.chunkCount)
         var bytes = 0
-        for chunk in 1..<(count + 1) where chunkRecord(UInt32(chunk)).load(UInt32.self, at: 12) == 1 {
+        for chunk in 1..<(count + 1) where chunkRecord(UInt32(chunk)).load(UInt32.self, at: 12) == 1
+        {
             bytes += Self.chunkSize
         }
         return bytes

@@ -53,7 +53,9 @@ public struct HyperLogLog {
     public mutating func forgetCount() { bytes[15] |= 0x80 }
 
     public mutating func remember(_ count: UInt64) {
-        for index in 0..<8 { bytes[8 + index] = UInt8(truncatingIfNeeded: count >> UInt64(8 * index)) }
+        for index in 0..<8 {
+            bytes[8 + index] = UInt8(truncatingIfNeeded: count >> UInt64(8 * index))
+        }
     }
 
     // MARK: Elements
@@ -140,7 +142,8 @@ public struct HyperLogLog {
     public mutating func promote() -> Bool {
         guard isSparse else { return true }
         guard let values = values() else { return false }
-        bytes = Array(bytes[0..<Self.headerSize])
+        bytes =
+            Array(bytes[0..<Self.headerSize])
             + [UInt8](repeating: 0, count: Self.denseSize - Self.headerSize)
         bytes[4] = 0
         for (register, value) in values.enumerated() where value > 0 { setDense(register, value) }

@@ -125,7 +125,9 @@ extension ListValue {
         let pack = settle(node, in: heap)
         let old = pack.next(place.offset) - place.offset
         let grown = element.storedSize - old
-        if grown <= 0 || Self.count(node) == 1 || Self.takes(pack.size, 0, grown, limit < 0 ? limit : -2) {
+        if grown <= 0 || Self.count(node) == 1
+            || Self.takes(pack.size, 0, grown, limit < 0 ? limit : -2)
+        {
             set(node, pack.replace(place.offset, with: element, in: heap), 0)
             return
         }
@@ -154,7 +156,11 @@ extension ListValue {
         var node = place.node
         var at = place.offset
         if !Self.takes(node, size, limit) {
-            if at > Listpack.headerSize { split(node, at, in: heap) } else { node = Self.previous(node) }
+            if at > Listpack.headerSize {
+                split(node, at, in: heap)
+            } else {
+                node = Self.previous(node)
+            }
             // Now the element belongs at the end of `node`, or in front of all.
             if !Self.takes(node, size, limit) {
                 let pack = Listpack.make(in: heap).append(element, in: heap)
@@ -177,7 +183,8 @@ extension ListValue {
             moved += 1
             at = pack.next(at)
         }
-        let right = fresh.splice(fresh.first, removed: 0, inserted: tail.count, count: moved, in: heap)
+        let right = fresh.splice(
+            fresh.first, removed: 0, inserted: tail.count, count: moved, in: heap)
         (right.address + right.first).copy(from: tail)
         let left = pack.splice(offset, removed: tail.count, inserted: 0, count: -moved, in: heap)
         set(node, left, -moved)

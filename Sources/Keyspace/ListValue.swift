@@ -84,7 +84,8 @@ public struct ListValue {
     /// Adds a node for `pack`, which holds `elements`, behind `previous` (null: in front of all).
     @usableFromInline
     @discardableResult
-    func link(_ pack: Listpack, _ elements: Int, after previous: Address, in heap: Heap) -> Address {
+    func link(_ pack: Listpack, _ elements: Int, after previous: Address, in heap: Heap) -> Address
+    {
         let node = heap.allocate(Self.nodeSize)
         let next = previous.isNull ? firstNode : Self.next(previous)
         node.store(address: previous, at: 0)
@@ -96,7 +97,11 @@ public struct ListValue {
         } else {
             previous.store(address: node, at: 8)
         }
-        if next.isNull { address.store(address: node, at: 8) } else { next.store(address: node, at: 0) }
+        if next.isNull {
+            address.store(address: node, at: 8)
+        } else {
+            next.store(address: node, at: 0)
+        }
         address.store(count + elements, at: 16)
         address.store(UInt32(nodeCount + 1), at: 24)
         return node
@@ -155,7 +160,9 @@ public struct ListValue {
 
     @inlinable
     public func previous(_ place: ListPlace) -> ListPlace? {
-        if let at = Self.pack(place.node).previous(place.offset) { return ListPlace(place.node, at) }
+        if let at = Self.pack(place.node).previous(place.offset) {
+            return ListPlace(place.node, at)
+        }
         let node = Self.previous(place.node)
         return node.isNull ? nil : Self.pack(node).last.map { ListPlace(node, $0) }
     }

@@ -125,7 +125,9 @@ extension Listpack {
     /// The heart of every edit: in place of the `removed` bytes at `offset` there are `inserted`
     /// bytes, for the caller to write; the count changes by `change`.
     @inlinable
-    func splice(_ offset: Int, removed: Int, inserted: Int, count change: Int, in heap: Heap) -> Listpack {
+    func splice(_ offset: Int, removed: Int, inserted: Int, count change: Int, in heap: Heap)
+        -> Listpack
+    {
         let old = size
         let new = old &- removed &+ inserted
         let tail = old &- offset &- removed
@@ -199,7 +201,8 @@ extension Listpack {
     public func replace(_ offset: Int, with element: ListpackElement, in heap: Heap) -> Listpack {
         let old = next(offset) - offset
         let new = element.storedSize
-        let pack = old == new
+        let pack =
+            old == new
             ? self : splice(offset, removed: old, inserted: new, count: 0, in: heap)
         element.write(to: pack.address + offset)
         return pack

@@ -22,7 +22,9 @@ public struct RDBFault: Error, CustomStringConvertible {
 extension wing_rdb_text {
     /// The text's bytes, good until the reader's next call.
     @inline(__always)
-    public var view: Bytes { unsafe Bytes(start: bytes.map { unsafe Address($0) } ?? .null, count: size) }
+    public var view: Bytes {
+        unsafe Bytes(start: bytes.map { unsafe Address($0) } ?? .null, count: size)
+    }
 }
 
 /// Pulls items and the parts of their values. What they point to is good until the next call.
@@ -58,9 +60,12 @@ public final class RDBReader {
     }
 
     /// Gives up to `capacity` bytes: how many, 0 at the end, or a negative code.
-    public typealias Source = @convention(c) (UnsafeMutableRawPointer?, UnsafeMutableRawPointer?, Int) -> Int
+    public typealias Source =
+        @convention(c) (UnsafeMutableRawPointer?, UnsafeMutableRawPointer?, Int) -> Int
 
-    public convenience init(source: Source, context: Address, _ options: Options = Options()) throws(RDBFault) {
+    public convenience init(source: Source, context: Address, _ options: Options = Options())
+        throws(RDBFault)
+    {
         var forWing = Self.forWing(options)
         try unsafe self.init(wing_rdb_reader_open_source(source, context.pointer, &forWing))
     }

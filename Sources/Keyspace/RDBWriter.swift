@@ -33,7 +33,8 @@ public struct RDBWriter: ~Copyable {
 
         var forWing: wing_rdb_writer_options {
             wing_rdb_writer_options(
-                buffer_size: bufferSize, compression: compression, checksum: checksum, sync_bytes: syncBytes)
+                buffer_size: bufferSize, compression: compression, checksum: checksum,
+                sync_bytes: syncBytes)
         }
     }
 
@@ -53,7 +54,8 @@ public struct RDBWriter: ~Copyable {
     }
 
     /// Takes bytes: 0, or a negative code that ends the writing.
-    public typealias Sink = @convention(c) (UnsafeMutableRawPointer?, UnsafeRawPointer?, Int) -> Int32
+    public typealias Sink =
+        @convention(c) (UnsafeMutableRawPointer?, UnsafeRawPointer?, Int) -> Int32
 
     /// Through `sink`, given `context` (a codec between the writer and a file).
     public static func sink(_ sink: Sink, _ context: Address, _ options: Options) -> RDBWriter {
@@ -124,14 +126,20 @@ public struct RDBWriter: ~Copyable {
     // MARK: Keys and values; see wing/rdb_writer.h for the order of the parts
 
     @inline(__always)
-    public func key(_ type: wing_rdb_type, _ key: Bytes, expiry: Int64, idle: Int64, frequency: Int32) {
-        unsafe wing_rdb_write_key(writer, type, key.start.pointer, key.count, expiry, idle, frequency)
+    public func key(
+        _ type: wing_rdb_type, _ key: Bytes, expiry: Int64, idle: Int64, frequency: Int32
+    ) {
+        unsafe wing_rdb_write_key(
+            writer, type, key.start.pointer, key.count, expiry, idle, frequency)
     }
 
     @inline(__always)
-    public func stringKey(_ key: Bytes, expiry: Int64, idle: Int64, frequency: Int32, _ value: Bytes) {
+    public func stringKey(
+        _ key: Bytes, expiry: Int64, idle: Int64, frequency: Int32, _ value: Bytes
+    ) {
         unsafe wing_rdb_write_string_key(
-            writer, key.start.pointer, key.count, expiry, idle, frequency, value.start.pointer, value.count)
+            writer, key.start.pointer, key.count, expiry, idle, frequency, value.start.pointer,
+            value.count)
     }
 
     @inline(__always)
@@ -150,9 +158,13 @@ public struct RDBWriter: ~Copyable {
     }
     /// A whole hash or sorted set held as a listpack.
     @inline(__always)
-    public func listpack(_ listpack: Address) { unsafe wing_rdb_write_listpack(writer, listpack.pointer) }
+    public func listpack(_ listpack: Address) {
+        unsafe wing_rdb_write_listpack(writer, listpack.pointer)
+    }
     @inline(__always)
-    public func listNode(_ listpack: Address) { unsafe wing_rdb_write_list_node(writer, listpack.pointer) }
+    public func listNode(_ listpack: Address) {
+        unsafe wing_rdb_write_list_node(writer, listpack.pointer)
+    }
     public func listPlain(_ bytes: Bytes) {
         unsafe wing_rdb_write_list_plain(writer, bytes.start.pointer, bytes.count)
     }

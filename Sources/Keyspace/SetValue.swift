@@ -265,7 +265,8 @@ public struct SetValue {
             seen += 1
             if seen == samples { break }
         }
-        return table.bytes + (seen == 0 ? 0 : Int(Double(bytes) / Double(seen) * Double(table.count)))
+        return table.bytes
+            + (seen == 0 ? 0 : Int(Double(bytes) / Double(seen) * Double(table.count)))
     }
 
     /// A set of the intset `blob`, which was validated; a table when it holds more than the limit.

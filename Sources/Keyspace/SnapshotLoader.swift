@@ -96,17 +96,20 @@ public struct SnapshotLoader {
         while true {
             try reader.next()
             if progress.isCancelled {
-                throw RDBFault(code: -ECANCELED, offset: reader.offset, text: "loading was cancelled")
+                throw RDBFault(
+                    code: -ECANCELED, offset: reader.offset, text: "loading was cancelled")
             }
             switch unsafe reader.item.kind {
             case WING_RDB_ITEM_HEADER: summary.version = Int(unsafe reader.item.version)
-            case WING_RDB_ITEM_AUX: note(aux: reader, in: &summary)
+            case WING_RDB_ITEM_AUX:
+                note(aux: reader, in: &summary)
                 progress.usedMemory = summary.info.usedMemory
             case WING_RDB_ITEM_SELECTDB:
                 let index = unsafe reader.item.database
                 guard index < UInt64(keyspace.databases.count) else {
                     throw reader.malformed(
-                        "database \(index), but this server has \(keyspace.databases.count) (directive databases)")
+                        "database \(index), but this server has \(keyspace.databases.count) (directive databases)"
+                    )
                 }
                 database = keyspace.databases[Int(index)]
                 try check(batch.select(database), reader)
@@ -170,7 +173,9 @@ public struct SnapshotLoader {
         let expiry = unsafe reader.item.expiry_ms
         // Where replicas may go on from this snapshot's offset, keys that died meanwhile stay until the
         // expiry cycle meets them: its DEL is what replicas wait for.
-        if let limit = dropExpiredBefore, expiry >= 0, expiry < limit, summary.info.replication == nil {
+        if let limit = dropExpiredBefore, expiry >= 0, expiry < limit,
+            summary.info.replication == nil
+        {
             summary.keysExpired += 1
             return
         }
@@ -187,10 +192,12 @@ public struct SnapshotLoader {
             // The name stays good while the parts are read; see wing_rdb_item.
             guard try reader.nextPart() else { throw reader.malformed("a string without a value") }
             try check(
-                batch.add(name, string: unsafe reader.part.text.view, expiry: alive, access: bits), reader)
+                batch.add(name, string: unsafe reader.part.text.view, expiry: alive, access: bits),
+                reader)
         } else {
             guard let (kind, container) = try ValueRDB.read(reader, database.heap, limits) else {
-                summary.notes.add(.emptyKeys, "rdbLoad skipping empty key: \(name.printable(most: 64))")
+                summary.notes.add(
+                    .emptyKeys, "rdbLoad skipping empty key: \(name.printable(most: 64))")
                 return
             }
             try check(batch.add(name, kind, container, expiry: alive, access: bits), reader)

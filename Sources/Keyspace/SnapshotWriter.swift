@@ -125,7 +125,8 @@ public struct SnapshotWriter {
                 entry.key, expiry: expiry, idle: idle, frequency: frequency, entry.inlineBytes)
         default:
             writer.key(
-                ValueRDB.type(of: entry), entry.key, expiry: expiry, idle: idle, frequency: frequency)
+                ValueRDB.type(of: entry), entry.key, expiry: expiry, idle: idle,
+                frequency: frequency)
             ValueRDB.write(entry, to: writer)
         }
     }

@@ -217,7 +217,9 @@ public struct StreamMap {
 
     private func memory(_ node: Address, _ level: Int) -> Int {
         var bytes = Self.headSize + Self.room(node) * Self.itemSize
-        if level == 1 { return bytes + Self.count(node) * (Self.headSize + Self.room * Self.itemSize) }
+        if level == 1 {
+            return bytes + Self.count(node) * (Self.headSize + Self.room * Self.itemSize)
+        }
         if level > 1 {
             for i in 0..<Self.count(node) { bytes += memory(Self.value(node, i), level - 1) }
         }

@@ -18,11 +18,14 @@ struct StreamNames {
     init(_ record: Address) { self.record = record }
 
     static func name(of block: Address) -> Bytes {
-        Bytes(start: block + Int(block.load(UInt32.self, at: 4)), count: Int(block.load(UInt32.self)))
+        Bytes(
+            start: block + Int(block.load(UInt32.self, at: 4)), count: Int(block.load(UInt32.self)))
     }
 
     /// Bytes of a block whose fields take `fields`.
-    static func size(of block: Address, fields: Int) -> Int { fields + Int(block.load(UInt32.self)) }
+    static func size(of block: Address, fields: Int) -> Int {
+        fields + Int(block.load(UInt32.self))
+    }
 
     /// A block of zeros with a name behind its fields.
     static func make(_ name: Bytes, fields: Int, in heap: Heap) -> Address {
@@ -60,7 +63,9 @@ struct StreamNames {
     func find(_ name: Bytes) -> Address { index(of: name).map { self[$0] } ?? .null }
 
     /// Adds a block, whose name is new.
-    func insert(_ block: Address, in heap: Heap) { insert(block, at: lowerBound(Self.name(of: block)), heap) }
+    func insert(_ block: Address, in heap: Heap) {
+        insert(block, at: lowerBound(Self.name(of: block)), heap)
+    }
 
     /// Adds a block whose name is behind all others.
     func append(_ block: Address, in heap: Heap) { insert(block, at: count, heap) }
@@ -69,7 +74,8 @@ struct StreamNames {
         let n = count
         if n == room {
             let more = max(2, n * 2)
-            let moved = n == 0
+            let moved =
+                n == 0
                 ? heap.allocate(more * 8) : heap.resize(array, from: n * 8, to: more * 8)
             record.store(address: moved, at: 0)
             record.store(UInt32(more), at: 12)

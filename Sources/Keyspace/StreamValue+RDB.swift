@@ -26,7 +26,9 @@ extension StreamValue {
     }
 
     /// Builds a stream from the parts of the key at hand.
-    public static func read(_ reader: RDBReader, in heap: Heap) throws(RDBFault) -> (ValueKind, Address) {
+    public static func read(_ reader: RDBReader, in heap: Heap) throws(RDBFault) -> (
+        ValueKind, Address
+    ) {
         let stream = StreamValue.make(in: heap)
         do {
             try stream.fill(reader, heap)

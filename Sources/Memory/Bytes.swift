@@ -59,7 +59,8 @@ public struct Bytes {
 
     @inlinable @inline(__always)
     public var buffer: UnsafeRawBufferPointer {
-        unsafe UnsafeRawBufferPointer(start: count == 0 ? nil : UnsafeRawPointer(start.pointer), count: count)
+        unsafe UnsafeRawBufferPointer(
+            start: count == 0 ? nil : UnsafeRawPointer(start.pointer), count: count)
     }
 
     public var array: [UInt8] { unsafe [UInt8](buffer) }

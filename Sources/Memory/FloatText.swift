@@ -64,7 +64,9 @@ public enum FloatText {
     }
 
     /// 10 to the 0 … 19, exact.
-    private static let powers: [Float80] = (0...19).map { n in (0..<n).reduce(1) { value, _ in value * 10 } }
+    private static let powers: [Float80] = (0...19).map { n in
+        (0..<n).reduce(1) { value, _ in value * 10 }
+    }
 
     /// 10 to the `n`, n from 1 to 15; exact.
     @inline(__always)
@@ -88,7 +90,8 @@ public enum FloatText {
         guard bytes.count > 0 else { return false }
         let first = bytes.start.byte(at: 0)
         if first == 32 || (first >= 9 && first <= 13) { return false }
-        return unsafe withUnsafeTemporaryAllocation(byteCount: bytes.count + 1, alignment: 1) { room in
+        return unsafe withUnsafeTemporaryAllocation(byteCount: bytes.count + 1, alignment: 1) {
+            room in
             let place = unsafe room.baseAddress.map { unsafe Address($0) } ?? .null
             place.copy(from: bytes)
             place.store(UInt8(0), at: bytes.count)
@@ -133,7 +136,9 @@ public enum FloatText {
         var n = Int(unsafe redwing_format_long_double(text, maximumLongSize, &copy))
         while n > 0 && place.byte(at: n - 1) == UInt8(ascii: "0") { n -= 1 }
         if n > 0 && place.byte(at: n - 1) == UInt8(ascii: ".") { n -= 1 }
-        if n == 2 && place.byte(at: 0) == UInt8(ascii: "-") && place.byte(at: 1) == UInt8(ascii: "0") {
+        if n == 2 && place.byte(at: 0) == UInt8(ascii: "-")
+            && place.byte(at: 1) == UInt8(ascii: "0")
+        {
             place.store(UInt8(ascii: "0"))
             n = 1
         }

@@ -7,7 +7,8 @@
 public enum Glob {
     /// Whether all of `text` matches. Time is O(pattern · text) at worst: a star that was followed
     /// by another star need never be tried again, so only the last one is remembered.
-    public static func matches(_ pattern: Bytes, _ text: Bytes, ignoringCase: Bool = false) -> Bool {
+    public static func matches(_ pattern: Bytes, _ text: Bytes, ignoringCase: Bool = false) -> Bool
+    {
         // As in Redis, where KEYS and SCAN take "*" without matching: nothing else, not even "**",
         // matches the empty text.
         if text.isEmpty { return pattern.isEmpty || pattern == "*" }
@@ -18,7 +19,9 @@ public enum Glob {
         var retry = 0
         while true {
             if p < pattern.count && pattern.start.byte(at: p) == UInt8(ascii: "*") {
-                while p < pattern.count && pattern.start.byte(at: p) == UInt8(ascii: "*") { p &+= 1 }
+                while p < pattern.count && pattern.start.byte(at: p) == UInt8(ascii: "*") {
+                    p &+= 1
+                }
                 if p == pattern.count { return true }
                 star = p
                 retry = t
@@ -69,7 +72,8 @@ public enum Glob {
     }
 
     /// The set that begins behind '['.
-    private static func set(_ pattern: Bytes, _ begin: Int, _ c: UInt8, _ ignoringCase: Bool) -> Int {
+    private static func set(_ pattern: Bytes, _ begin: Int, _ c: UInt8, _ ignoringCase: Bool) -> Int
+    {
         var p = begin
         let n = pattern.count
         let negated = p < n && pattern.start.byte(at: p) == UInt8(ascii: "^")

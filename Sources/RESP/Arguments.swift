@@ -27,7 +27,8 @@ public struct Arguments {
     @inlinable @inline(__always)
     mutating func rebase(on base: Address) {
         for i in words.indices {
-            words[i] = Bytes(start: base + Int(bitPattern: words[i].start.raw), count: words[i].count)
+            words[i] = Bytes(
+                start: base + Int(bitPattern: words[i].start.raw), count: words[i].count)
         }
     }
 

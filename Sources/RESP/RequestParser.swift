@@ -89,7 +89,8 @@ public struct RequestParser {
             }
             if count > limits.words {
                 return .violation(
-                    limits.words == 10 ? "unauthenticated multibulk length" : "invalid multibulk length")
+                    limits.words == 10
+                        ? "unauthenticated multibulk length" : "invalid multibulk length")
             }
             if count <= 0 { return .empty(size: at) }
             wordsLeft = count
@@ -189,7 +190,8 @@ public struct RequestParser {
         }
         if words.isEmpty { return .empty(size: size) }
         for word in words {
-            arguments.append(Bytes(start: inlineStore.bytes.start + word.lowerBound, count: word.count))
+            arguments.append(
+                Bytes(start: inlineStore.bytes.start + word.lowerBound, count: word.count))
         }
         return .request(size: size)
     }
@@ -214,7 +216,8 @@ public enum InlineWords {
                 }
                 let c = line[i]
                 if quote == UInt8(ascii: "\"") {
-                    if c == UInt8(ascii: "\\"), i + 3 < line.count, line[i + 1] == UInt8(ascii: "x"),
+                    if c == UInt8(ascii: "\\"), i + 3 < line.count,
+                        line[i + 1] == UInt8(ascii: "x"),
                         let high = hex(line[i + 2]), let low = hex(line[i + 3])
                     {
                         store.append(high << 4 | low)

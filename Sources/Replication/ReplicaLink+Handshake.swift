@@ -70,7 +70,8 @@ extension ReplicaLink {
                 after: .seconds(1), at: now,
                 [
                     .warning(
-                        "Error reply to PING from master: '\(line)' (expected +PONG, or an error that asks for AUTH)"),
+                        "Error reply to PING from master: '\(line)' (expected +PONG, or an error that asks for AUTH)"
+                    ),
                     .close,
                 ])
         }

@@ -132,7 +132,8 @@ extension ReplicaLink.Transfer.Size {
             return
         }
         // No data set has 256 TiB: a length beyond is damage, or no RDB at all.
-        guard rest.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let count = Int64(rest), count > 0,
+        guard rest.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let count = Int64(rest),
+            count > 0,
             count < 1 << 48
         else { return nil }
         self = .bytes(count)

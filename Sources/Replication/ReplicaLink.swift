@@ -205,7 +205,8 @@ public struct ReplicaLink: Equatable, Sendable {
     }
 
     /// At start-up with `replicaof` in the configuration: `restored` comes from the RDB's own fields.
-    public mutating func start(_ next: Master, restored: CachedMaster?, at now: Instant) -> [Action] {
+    public mutating func start(_ next: Master, restored: CachedMaster?, at now: Instant) -> [Action]
+    {
         master = next
         cached = restored
         state = .connect(at: now)
@@ -219,7 +220,8 @@ public struct ReplicaLink: Equatable, Sendable {
     // MARK: Faults
 
     /// Wait and connect again. `delay` nil: as long as the failed syncs in a row ask for.
-    mutating func retry(after delay: Duration_ms?, at now: Instant, _ actions: [Action]) -> [Action] {
+    mutating func retry(after delay: Duration_ms?, at now: Instant, _ actions: [Action]) -> [Action]
+    {
         state = .connect(at: now + (delay ?? backoff))
         return actions
     }

@@ -98,7 +98,8 @@ public struct ReplicationCron: Equatable, Sendable {
         else { return nil }
         return LogLine(
             .notice,
-            "Replication backlog freed after \(facts.backlogTTL) seconds without connected replicas.")
+            "Replication backlog freed after \(facts.backlogTTL) seconds without connected replicas."
+        )
     }
 }
 

@@ -14,7 +14,9 @@ import Testing
         return all
     }
 
-    @Test("Random changes agree with a dictionary", arguments: [(4, 64), (512, 64), (512, 8), (0, 64)])
+    @Test(
+        "Random changes agree with a dictionary",
+        arguments: [(4, 64), (512, 64), (512, 8), (0, 64)])
     func model(_ entries: Int, _ value: Int) {
         var limits = PackedLimits()
         limits.hashMaxEntries = entries
@@ -74,7 +76,9 @@ import Testing
         let heap = keyspace.heap
         var limits = PackedLimits()
         limits.hashMaxEntries = 3
-        for (fields, length, packed) in [(3, 5, true), (4, 5, false), (1, 64, true), (1, 65, false)] {
+        for (fields, length, packed) in [
+            (3, 5, true), (4, 5, false), (1, 64, true), (1, 65, false),
+        ] {
             let entry = Bytes.with("k\(fields)/\(length)") {
                 keyspace.databases[0].insert(
                     $0, .hashPacked, container: HashValue.makePacked(in: heap))
@@ -111,7 +115,9 @@ import Testing
             }
             let (built, container) = builder.finish()
             #expect(built == kind)
-            let entry = Bytes.with("k") { keyspace.databases[0].insert($0, built, container: container) }
+            let entry = Bytes.with("k") {
+                keyspace.databases[0].insert($0, built, container: container)
+            }
             #expect(HashValue(entry).count == fields)
             _ = Bytes.with("k") { keyspace.databases[0].remove($0) }
         }

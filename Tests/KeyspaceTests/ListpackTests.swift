@@ -30,16 +30,19 @@ import Testing
         return all.reversed()
     }
 
-    @Test("Each kind of element has Redis's bytes", arguments: [
-        ("0", [0x00, 1]), ("127", [0x7F, 1]), ("128", [0xC0, 0x80, 2]), ("-1", [0xDF, 0xFF, 2]),
-        ("4095", [0xCF, 0xFF, 2]), ("-4096", [0xD0, 0x00, 2]), ("4096", [0xF1, 0x00, 0x10, 3]),
-        ("-32768", [0xF1, 0x00, 0x80, 3]), ("32768", [0xF2, 0x00, 0x80, 0x00, 4]),
-        ("-8388608", [0xF2, 0, 0, 0x80, 4]), ("8388608", [0xF3, 0, 0, 0x80, 0, 5]),
-        ("2147483648", [0xF4, 0, 0, 0, 0x80, 0, 0, 0, 0, 9]),
-        ("-9223372036854775808", [0xF4, 0, 0, 0, 0, 0, 0, 0, 0x80, 9]),
-        ("01", [0x82, 0x30, 0x31, 3]), ("-0", [0x82, 0x2D, 0x30, 3]), ("", [0x80, 1]),
-        ("9223372036854775808", [0x93] + Array("9223372036854775808".utf8) + [20]),
-    ] as [(String, [UInt8])])
+    @Test(
+        "Each kind of element has Redis's bytes",
+        arguments: [
+            ("0", [0x00, 1]), ("127", [0x7F, 1]), ("128", [0xC0, 0x80, 2]),
+            ("-1", [0xDF, 0xFF, 2]),
+            ("4095", [0xCF, 0xFF, 2]), ("-4096", [0xD0, 0x00, 2]), ("4096", [0xF1, 0x00, 0x10, 3]),
+            ("-32768", [0xF1, 0x00, 0x80, 3]), ("32768", [0xF2, 0x00, 0x80, 0x00, 4]),
+            ("-8388608", [0xF2, 0, 0, 0x80, 4]), ("8388608", [0xF3, 0, 0, 0x80, 0, 5]),
+            ("2147483648", [0xF4, 0, 0, 0, 0x80, 0, 0, 0, 0, 9]),
+            ("-9223372036854775808", [0xF4, 0, 0, 0, 0, 0, 0, 0, 0x80, 9]),
+            ("01", [0x82, 0x30, 0x31, 3]), ("-0", [0x82, 0x2D, 0x30, 3]), ("", [0x80, 1]),
+            ("9223372036854775808", [0x93] + Array("9223372036854775808".utf8) + [20]),
+        ] as [(String, [UInt8])])
     func encodings(_ text: String, _ stored: [UInt8]) {
         let heap = Heap()
         let pack = Bytes.with(text) { Listpack.make(in: heap).append($0, in: heap) }
@@ -49,10 +52,13 @@ import Testing
         pack.free(in: heap)
     }
 
-    @Test("Long strings keep their length both ways", arguments: [
-        62, 63, 64, 125, 126, 127, 128, 4095, 4096, 16_377, 16_378, 16_379, 16_382, 16_383, 20_000,
-        2_097_145, 2_097_146, 2_097_151, 2_200_000,
-    ])
+    @Test(
+        "Long strings keep their length both ways",
+        arguments: [
+            62, 63, 64, 125, 126, 127, 128, 4095, 4096, 16_377, 16_378, 16_379, 16_382, 16_383,
+            20_000,
+            2_097_145, 2_097_146, 2_097_151, 2_200_000,
+        ])
     func longStrings(_ n: Int) {
         let heap = Heap()
         let long = [UInt8](repeating: 0x61, count: n)
@@ -140,7 +146,10 @@ struct SplitMix: RandomNumberGenerator {
     mutating func element() -> [UInt8] {
         switch Int.random(in: 0..<6, using: &self) {
         case 0: Array(String(Int.random(in: -200...200, using: &self)).utf8)
-        case 1: Array(String(Int64(truncatingIfNeeded: next()) >> Int.random(in: 0..<63, using: &self)).utf8)
+        case 1:
+            Array(
+                String(Int64(truncatingIfNeeded: next()) >> Int.random(in: 0..<63, using: &self))
+                    .utf8)
         case 2: [UInt8](repeating: 0x62, count: Int.random(in: 0..<5, using: &self))
         case 3: [UInt8](repeating: 0x63, count: Int.random(in: 60..<140, using: &self))
         case 4: [UInt8](repeating: 0x64, count: Int.random(in: 4000..<4200, using: &self))

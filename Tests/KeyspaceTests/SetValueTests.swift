@@ -25,7 +25,9 @@ import Testing
         var model: Set<[UInt8]> = []
         for _ in 0..<2000 {
             let number = Int.random(in: -limits.1...limits.1)
-            let text = integers ? "\(number)" : String(repeating: "m", count: abs(number % 300)) + "\(number)"
+            let text =
+                integers
+                ? "\(number)" : String(repeating: "m", count: abs(number % 300)) + "\(number)"
             let member = Array(text.utf8)
             Bytes.with(member) { view in
                 if Int.random(in: 0..<3) > 0 {
@@ -43,7 +45,9 @@ import Testing
         #expect(model.contains(set.random().array))
         var scanned: [[UInt8]] = []
         var cursor: UInt64 = 0
-        repeat { cursor = set.scan(cursor, count: 7) { scanned.append($0.array) } } while cursor != 0
+        repeat {
+            cursor = set.scan(cursor, count: 7) { scanned.append($0.array) }
+        } while cursor != 0
         #expect(Set(scanned) == model)
 
         let container = SetValue.copy(set.kind, set.container, to: heap)

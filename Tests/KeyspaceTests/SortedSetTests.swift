@@ -22,7 +22,8 @@ import Testing
     }
 
     @Test(
-        "random changes agree with a sorted array", arguments: [(0, 64), (20, 8), (128, 64), (5000, 64)])
+        "random changes agree with a sorted array",
+        arguments: [(0, 64), (20, 8), (128, 64), (5000, 64)])
     func model(entries: Int, value: Int) {
         let heap = Heap()
         var limits = PackedLimits()
@@ -33,7 +34,9 @@ import Testing
         for step in 0..<1500 {
             let number = Int.random(in: 0..<150)
             let member = Array((number % 3 == 0 ? "\(number)" : "member\(number)").utf8)
-            let score = number % 5 == 0 ? Self.scores.randomElement() ?? 0 : Double(Int.random(in: -30...30)) / 4
+            let score =
+                number % 5 == 0
+                ? Self.scores.randomElement() ?? 0 : Double(Int.random(in: -30...30)) / 4
             let old = model.firstIndex { $0.member == member }
             Bytes.with(member) { view in
                 #expect(set.score(of: view) == old.map { model[$0].score })

@@ -65,7 +65,8 @@ import Testing
         for step in 0..<(ids * 8) {
             // Mostly in, then mostly out, so that nodes split and join at every level.
             let grows = (step / (ids * 2)) % 2 == 0
-            let id = StreamID(UInt64.random(in: 0..<UInt64(ids), using: &random) / 4, UInt64(step % 3))
+            let id = StreamID(
+                UInt64.random(in: 0..<UInt64(ids), using: &random) / 4, UInt64(step % 3))
             if Int.random(in: 0..<10, using: &random) < (grows ? 8 : 2) {
                 let value = Address(UInt(step + 1))
                 #expect(map.insert(id, value, in: heap) == (model[id] == nil))

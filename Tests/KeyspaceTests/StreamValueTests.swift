@@ -60,7 +60,9 @@ private func load(_ payload: [UInt8], _ heap: Heap) throws -> StreamValue {
     private let sets: [[String]] = [
         ["a"], ["a", "b"], ["temperature", "12", "x"], ["b", "a"], ["1", "-7", "99999999999"],
     ]
-    private let texts = ["", "0", "127", "-1", "4096", "70000", "x", String(repeating: "long", count: 40)]
+    private let texts = [
+        "", "0", "127", "-1", "4096", "70000", "x", String(repeating: "long", count: 40),
+    ]
 
     private func words() -> [[UInt8]] {
         (sets.randomElement() ?? []).flatMap { field in
@@ -280,17 +282,21 @@ private func load(_ payload: [UInt8], _ heap: Heap) throws -> StreamValue {
         }
     }
 
-    @Test("ids as text", arguments: [
-        ("0-0", 0, 0), ("5", 5, 7), ("007-1", 7, 1),
-        ("18446744073709551615-18446744073709551615", UInt64.max, UInt64.max),
-    ])
+    @Test(
+        "ids as text",
+        arguments: [
+            ("0-0", 0, 0), ("5", 5, 7), ("007-1", 7, 1),
+            ("18446744073709551615-18446744073709551615", UInt64.max, UInt64.max),
+        ])
     func ids(text: String, ms: UInt64, seq: UInt64) {
         #expect(Bytes.with(text) { StreamID.parse($0, missing: 7) } == StreamID(ms, seq))
         let id = StreamID(ms, seq)
         let buffer = ByteBuffer()
         buffer.commit(id.write(to: buffer.reserve(StreamID.maximumText)))
         #expect(buffer.bytes.array == id.array)
-        for bad in ["", "-", "+", "a", "1-", "-1", "1-x", "1-2-3", "18446744073709551616", " 1", "1-*"] {
+        for bad in [
+            "", "-", "+", "a", "1-", "-1", "1-x", "1-2-3", "18446744073709551616", " 1", "1-*",
+        ] {
             #expect(Bytes.with(bad) { StreamID.parse($0, missing: 0) } == nil)
         }
         #expect(id.next?.previous == (id == .max ? nil : id))

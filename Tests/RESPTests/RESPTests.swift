@@ -26,7 +26,8 @@ func outcomes(_ text: String, step: Int, limits: RequestLimits = RequestLimits()
                 buffer.consume(size)
             case .incomplete: break scan
             case .violation(let text): return lines + ["! " + text]
-            case .noBulk(let byte): return lines + ["! expected '$', got '\(Character(UnicodeScalar(byte)))'"]
+            case .noBulk(let byte):
+                return lines + ["! expected '$', got '\(Character(UnicodeScalar(byte)))'"]
             }
         }
     }
@@ -68,7 +69,8 @@ struct RequestParserTests {
 
     @Test func strangersGetLess() {
         let limits = RequestLimits.unauthenticated
-        #expect(outcomes("*11\r\n", step: 9, limits: limits) == ["! unauthenticated multibulk length"])
+        #expect(
+            outcomes("*11\r\n", step: 9, limits: limits) == ["! unauthenticated multibulk length"])
         #expect(
             outcomes("*1\r\n$16385\r\n", step: 20, limits: limits)
                 == ["! unauthenticated bulk length"])

@@ -12,23 +12,26 @@ import Testing
 
 @Suite(.serialized)
 struct LoggingTests {
-    @Test(arguments: [
-        (0, "01 Jan 1970 00:00:00.000"), (1_795_227_932_355, "21 Nov 2026 02:25:32.355"),
-        (951_827_696_789, "29 Feb 2000 12:34:56.789"), (1_709_251_199_999, "29 Feb 2024 23:59:59.999"),
-        (4_107_542_400_000, "01 Mar 2100 00:00:00.000"), (-1, "31 Dec 1969 23:59:59.999"),
-    ] as [(Int64, String)])
+    @Test(
+        arguments: [
+            (0, "01 Jan 1970 00:00:00.000"), (1_795_227_932_355, "21 Nov 2026 02:25:32.355"),
+            (951_827_696_789, "29 Feb 2000 12:34:56.789"),
+            (1_709_251_199_999, "29 Feb 2024 23:59:59.999"),
+            (4_107_542_400_000, "01 Mar 2100 00:00:00.000"), (-1, "31 Dec 1969 23:59:59.999"),
+        ] as [(Int64, String)])
     func times(ms: Int64, text: String) {
         let buffer = ByteBuffer()
         buffer.commit(LogLine.writeTime(ms, to: buffer.reserve(64)))
         #expect(buffer.bytes.string == text)
     }
 
-    @Test(arguments: [
-        (LogRole.master, 2, "77:M 01 Jan 1970 00:00:00.001 * hello\n"),
-        (.replica, 3, "77:S 01 Jan 1970 00:00:00.001 # hello\n"),
-        (.child, 0, "77:C 01 Jan 1970 00:00:00.001 . hello\n"),
-        (.sentinel, 1, "77:X 01 Jan 1970 00:00:00.001 - hello\n"),
-    ] as [(LogRole, UInt8, String)])
+    @Test(
+        arguments: [
+            (LogRole.master, 2, "77:M 01 Jan 1970 00:00:00.001 * hello\n"),
+            (.replica, 3, "77:S 01 Jan 1970 00:00:00.001 # hello\n"),
+            (.child, 0, "77:C 01 Jan 1970 00:00:00.001 . hello\n"),
+            (.sentinel, 1, "77:X 01 Jan 1970 00:00:00.001 - hello\n"),
+        ] as [(LogRole, UInt8, String)])
     func lines(role: LogRole, level: UInt8, text: String) {
         let buffer = ByteBuffer()
         let place = buffer.reserve(LogLine.maximumSize)
@@ -73,9 +76,10 @@ struct LoggingTests {
         buffer.commit(max(0, n))
         let lines = buffer.bytes.string.split(separator: "\n")
         #expect(built == 2)
-        #expect(lines.map { $0.drop { $0 != "." }.dropFirst(5) } == [
-            "- one", "# two", "* three", "# four offset=12",
-        ])
+        #expect(
+            lines.map { $0.drop { $0 != "." }.dropFirst(5) } == [
+                "- one", "# two", "* three", "# four offset=12",
+            ])
         #expect(lines.allSatisfy { $0.hasPrefix("\(getpid()):") })
     }
 }

@@ -39,7 +39,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("+nosuch", RuleError.unknownCommand), ("-client|id", .unknownCommand), ("+@nosuch", .unknownCommand),
+        ("+nosuch", RuleError.unknownCommand), ("-client|id", .unknownCommand),
+        ("+@nosuch", .unknownCommand),
         ("+get|", .syntax), ("whatever", .syntax), ("~* ~a", .patternAfterAll),
         ("+client +client|id", .commandAlreadyAdded), ("#12", .badHash), ("<x", .noSuchPassword),
     ])
@@ -83,7 +84,9 @@ import Testing
 
     @Test func changesGoToThePrefixesThatTheyBeginWith() {
         var table = TrackingTable()
-        let added = [table.add(7, prefix: [1]), table.add(7, prefix: [1]), table.add(8, prefix: [])]
+        let added = [
+            table.add(7, prefix: [1]), table.add(7, prefix: [1]), table.add(8, prefix: []),
+        ]
         #expect(added == [true, false, true])
         table.noteChange([1, 2], by: 9)
         table.noteChange([3], by: 9)

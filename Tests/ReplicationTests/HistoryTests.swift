@@ -94,10 +94,12 @@ import Testing
             line.text == "Setting secondary replication ID to \(idA), valid up to offset: 201. New "
                 + "replication ID is \(idB)")
         let held: ClosedRange<Int64> = 100...300
-        let sibling = history.decide(psync: idA.text, offset: 201, replica: "r", held: held, end: 300)
+        let sibling = history.decide(
+            psync: idA.text, offset: 201, replica: "r", held: held, end: 300)
         guard case .goOn(let position, _) = sibling else { Issue.record("refused"); return }
         #expect(position == 200)
-        let diverged = history.decide(psync: idA.text, offset: 202, replica: "r", held: held, end: 300)
+        let diverged = history.decide(
+            psync: idA.text, offset: 202, replica: "r", held: held, end: 300)
         guard case .full = diverged else { Issue.record("accepted"); return }
         history.begin(idC)
         #expect(history.secondID == .none && history.secondOffset == -1)
@@ -106,18 +108,22 @@ import Testing
         guard case .full = zeros else { Issue.record("40 zeros are no history"); return }
     }
 
-    @Test(arguments: ["", "abc", String(repeating: "a", count: 39), String(repeating: "é", count: 20)])
+    @Test(arguments: [
+        "", "abc", String(repeating: "a", count: 39), String(repeating: "é", count: 20),
+    ])
     func aBadIdIsNone(text: String) { #expect(ReplicationID(text) == nil) }
 
     @Test func aFreshIdIsHexadecimal() {
-        #expect(ReplicationID(random: [0xAB, 1]).text == "ab01" + String(repeating: "0", count: 36))
+        #expect(
+            ReplicationID(random: [0xAB, 1]).text == "ab01" + String(repeating: "0", count: 36))
     }
 }
 
 @Suite struct EOFMarkTests {
     @Test func theMarkIsFoundHoweverItIsCut() throws {
         let mark = [UInt8]("aabaabaac0123456789012345678901234567890".utf8)
-        let body = [UInt8]("REDIS aabaabaabaab aabaabaac012".utf8) + [UInt8](mark.prefix(39)) + [0x61]
+        let body =
+            [UInt8]("REDIS aabaabaabaab aabaabaac012".utf8) + [UInt8](mark.prefix(39)) + [0x61]
         let whole = body + mark + [UInt8]("tail".utf8)
         for size in 1...whole.count {
             var finder = try #require(EOFMark(mark))
@@ -149,10 +155,13 @@ import Testing
     }
 
     @Test(arguments: [
-        ("$12", ReplicaLink.Transfer.Size.bytes(12)), ("$0", nil), ("$-1", nil), ("$+12", nil), ("$", nil),
-        ("$12x", nil), ("$99999999999999999999", nil), ("$9223372036854775807", nil), ("+OK", nil), ("$EOF:short", nil),
+        ("$12", ReplicaLink.Transfer.Size.bytes(12)), ("$0", nil), ("$-1", nil), ("$+12", nil),
+        ("$", nil),
+        ("$12x", nil), ("$99999999999999999999", nil), ("$9223372036854775807", nil), ("+OK", nil),
+        ("$EOF:short", nil),
         ("$EOF:" + String(repeating: "m", count: 40), .mark(String(repeating: "m", count: 40))),
-        ("$EOF:" + String(repeating: "m", count: 39), nil), ("$EOF:" + String(repeating: "m", count: 41), nil),
+        ("$EOF:" + String(repeating: "m", count: 39), nil),
+        ("$EOF:" + String(repeating: "m", count: 41), nil),
     ])
     func headers(line: String, size: ReplicaLink.Transfer.Size?) {
         #expect(ReplicaLink.Transfer.Size(header: line) == size)

@@ -17,14 +17,22 @@ import Testing
     }
 
     static let table: [Row] = [
-        Row(testDescription: "below half nobody waits", replica: replica(500, syncing: true), pause: 0),
+        Row(
+            testDescription: "below half nobody waits", replica: replica(500, syncing: true),
+            pause: 0),
         Row(testDescription: "then a little", replica: replica(501, syncing: true), pause: 1),
-        Row(testDescription: "at the limit the most", replica: replica(1000, syncing: true), pause: 50),
-        Row(testDescription: "a sync may go beyond it", replica: replica(1900, syncing: true), pause: 50),
+        Row(
+            testDescription: "at the limit the most", replica: replica(1000, syncing: true),
+            pause: 50),
+        Row(
+            testDescription: "a sync may go beyond it", replica: replica(1900, syncing: true),
+            pause: 50),
         Row(
             testDescription: "but not for ever", replica: replica(2001, syncing: true), pause: 50,
             isOver: true),
-        Row(testDescription: "a fast reader is waited for", replica: replica(900, rate: 25), pause: 40),
+        Row(
+            testDescription: "a fast reader is waited for", replica: replica(900, rate: 25),
+            pause: 40),
         Row(testDescription: "a slow one isn't", replica: replica(900, rate: 24), pause: 0),
         Row(
             testDescription: "and goes at the limit", replica: replica(1001, rate: 24), pause: 0,

@@ -42,14 +42,16 @@ import Testing
             child: .disk(leader: leader),
             outcome: .wait(
                 notice(
-                    "Can't attach the replica to the current BGSAVE. Waiting for next BGSAVE for SYNC"))
+                    "Can't attach the replica to the current BGSAVE. Waiting for next BGSAVE for SYNC"
+                ))
         ),
         Arrival(
             testDescription: "a save point's child has no stream position",
             child: .disk(leader: nil),
             outcome: .wait(
                 notice(
-                    "Can't attach the replica to the current BGSAVE. Waiting for next BGSAVE for SYNC"))
+                    "Can't attach the replica to the current BGSAVE. Waiting for next BGSAVE for SYNC"
+                ))
         ),
         Arrival(
             testDescription: "a socket child can't be joined", child: .socket,
@@ -87,13 +89,15 @@ import Testing
             settings: settings { $0.maxConcurrent = 2 }, syncing: 2,
             outcome: .wait(
                 notice(
-                    "2 full syncs run, repl-max-concurrent-syncs is 2. Waiting for the end of one"))),
+                    "2 full syncs run, repl-max-concurrent-syncs is 2. Waiting for the end of one"))
+        ),
     ]
 
     @Test(arguments: arrivals) func arrival(row: Arrival) {
         let planner = Planner(settings: row.settings)
         #expect(
-            planner.arrived(row.capabilities, child: row.child, syncing: row.syncing) == row.outcome)
+            planner.arrived(row.capabilities, child: row.child, syncing: row.syncing) == row.outcome
+        )
     }
 
     struct Due: Sendable, CustomTestStringConvertible {
@@ -107,14 +111,17 @@ import Testing
         var replicas: [Int] = []
     }
 
-    static func waits(_ id: Int, _ since: Double, _ capabilities: Capabilities = both) -> Planner.Waiting {
+    static func waits(_ id: Int, _ since: Double, _ capabilities: Capabilities = both)
+        -> Planner.Waiting
+    {
         Planner.Waiting(id: id, since: at(since), capabilities: capabilities)
     }
 
     static let dues: [Due] = [
         Due(testDescription: "nobody waits", waiting: [], now: 9),
         Due(
-            testDescription: "to disk at once, longest wait first", waiting: [waits(1, 2), waits(2, 1)],
+            testDescription: "to disk at once, longest wait first",
+            waiting: [waits(1, 2), waits(2, 1)],
             now: 2, target: .disk, replicas: [2, 1]),
         Due(
             testDescription: "to sockets only after more than the delay", settings: diskless,
@@ -220,7 +227,8 @@ import Testing
                 $0.onlineReplicas = 1
             },
             duties: [
-                .tickLink, .tickSessions, .newlineToSubReplicas, .planSnapshot, .refreshGoodReplicas,
+                .tickLink, .tickSessions, .newlineToSubReplicas, .planSnapshot,
+                .refreshGoodReplicas,
             ]),
         Row(
             testDescription: "the backlog after its time",

@@ -127,11 +127,15 @@ let stateA = ReplicaLink.CachedMaster(id: idA, offset: 500, db: 0)
                 $0.announcedPort = 7
             },
             steps: begin + [
-                step(.line("-NOAUTH Authentication required."), pong, .send(.auth(user: "u", password: "p"))),
+                step(
+                    .line("-NOAUTH Authentication required."), pong,
+                    .send(.auth(user: "u", password: "p"))),
                 step(.line("+OK"), .send(.listeningPort(7))),
                 step(
                     .line("-ERR what"),
-                    .notice("(Non critical) Master does not understand REPLCONF listening-port: -ERR what"),
+                    .notice(
+                        "(Non critical) Master does not understand REPLCONF listening-port: -ERR what"
+                    ),
                     .send(.ipAddress("1.2.3.4"))),
                 step(.line("+OK"), .send(.capabilities)),
             ], ends: "handshake step=capa since=10000ms master=m:1"),
@@ -219,7 +223,8 @@ let stateA = ReplicaLink.CachedMaster(id: idA, offset: 500, db: 0)
                     .line("HTTP/1.1 400"),
                     .warning(
                         "Unexpected reply to PSYNC from master: HTTP/1.1 400 (expected +FULLRESYNC <id> "
-                            + "<offset>, or +CONTINUE)"), .notice("Retrying with SYNC..."), .send(.sync))
+                            + "<offset>, or +CONTINUE)"), .notice("Retrying with SYNC..."),
+                    .send(.sync))
             ], ends: "transfer phase=header read=0 history=unknown master=m:1"),
         Story(
             testDescription: "+CONTINUE to one who asked for everything is nonsense",
@@ -237,8 +242,12 @@ let stateA = ReplicaLink.CachedMaster(id: idA, offset: 500, db: 0)
                     .line("-ERR no disk"),
                     .warning("MASTER aborted replication with an error: ERR no disk"), .close,
                     .abortTransfer)
-            ] + begin.map { Step(event: $0.event == .follow(1) ? .tick : $0.event,
-                                 actions: $0.actions, at: 11) }
+            ]
+                + begin.map {
+                    Step(
+                        event: $0.event == .follow(1) ? .tick : $0.event,
+                        actions: $0.actions, at: 11)
+                }
                 + full.dropFirst(2) + [
                     step(
                         .line("HTTP/1.1"),
@@ -294,14 +303,16 @@ let stateA = ReplicaLink.CachedMaster(id: idA, offset: 500, db: 0)
                 step(.line("+PONG"), pong, .send(.listeningPort(6379))),
                 step(.line("+OK"), .send(.capabilities)),
                 step(
-                    .line("+OK"), .notice("Trying a partial resynchronization (request \(idA):501)."),
+                    .line("+OK"),
+                    .notice("Trying a partial resynchronization (request \(idA):501)."),
                     .send(.psync(id: idA.text, offset: 501, failover: false))),
                 step(
                     .line("+CONTINUE \(idB)"),
                     .notice("Successful partial resynchronization with master."),
                     .warning("Master replication ID changed to \(idB)"), .rename(idB),
                     .resume(ReplicaLink.CachedMaster(id: idB, offset: 500, db: 0)),
-                    .notice("MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization."),
+                    .notice(
+                        "MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization."),
                     .sendAck, at: 21),
             ], ends: "connected last_io=21000ms psync=true master=m:1"),
         Story(
@@ -329,7 +340,9 @@ let stateA = ReplicaLink.CachedMaster(id: idA, offset: 500, db: 0)
             ], ends: "connecting since=30000ms master=m:2"),
         Story(
             testDescription: "promotion in the middle of a load",
-            steps: body + [step(.transferred, .load), step(.promote, .close, .abortTransfer), step(.loaded)],
+            steps: body + [
+                step(.transferred, .load), step(.promote, .close, .abortTransfer), step(.loaded),
+            ],
             ends: "none"),
     ]
 

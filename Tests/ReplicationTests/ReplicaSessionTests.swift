@@ -164,7 +164,8 @@ extension ReplicaSession {
                 step(
                     .ack(101),
                     .warning(
-                        "Replica r acknowledged offset 101, our stream ends at 100: disconnecting it"),
+                        "Replica r acknowledged offset 101, our stream ends at 100: disconnecting it"
+                    ),
                     .close),
             ], ends: "online offset=0 r"),
     ]
@@ -204,7 +205,9 @@ extension ReplicaSession {
             let actions = session.handle(event, at: now)
             if actions.contains(.goOnline) { #expect(session.isOnline, "seed \(seed)") }
             if session.isOnline && !before.isOnline { #expect(actions.contains(.goOnline)) }
-            #expect((session.waitingSince != nil) == (session.description.hasPrefix("wait_bgsave_start")))
+            #expect(
+                (session.waitingSince != nil)
+                    == (session.description.hasPrefix("wait_bgsave_start")))
         }
     }
 }

@@ -165,7 +165,11 @@ extension Bits {
             return false
         }
         write(text, step.offset, step.width, UInt64(bitPattern: fresh))
-        if step.action == .set { reply(c, step, raw) } else { reply(c, step, UInt64(bitPattern: fresh)) }
+        if step.action == .set {
+            reply(c, step, raw)
+        } else {
+            reply(c, step, UInt64(bitPattern: fresh))
+        }
         return true
     }
 

@@ -58,7 +58,8 @@ enum ConfigCommand {
             !c.server.config.enableProtectedConfigs.allows(isLocal: c.isLocal)
         {
             return c.reply.error(
-                "ERR Invalid argument '\(c[3].string)' for CONFIG SET '\(name)' - can't set protected config")
+                "ERR Invalid argument '\(c[3].string)' for CONFIG SET '\(name)' - can't set protected config"
+            )
         }
         switch c.server.config.set(c[2], c[3], apply: { c.server.applied($0) }) {
         case .changed: c.reply.ok()

@@ -19,7 +19,8 @@ extension Debug {
         // Without the type byte, the version and the checksum around the value.
         let serialized = writer.finish() == 0 ? max(0, writer.memory.count - 11) : 0
         var text = "Value at:0x" + String(entry.address.raw, radix: 16)
-        text += " refcount:\(KeyObject.references(c, entry)) encoding:\(KeyObject.encoding(entry)) serializedlength:\(serialized)"
+        text +=
+            " refcount:\(KeyObject.references(c, entry)) encoding:\(KeyObject.encoding(entry)) serializedlength:\(serialized)"
         text += " lru:\(entry.access) lru_seconds_idle:\(idle)"
         if entry.kind == .listQuick {
             let list = ListValue(entry.container)

@@ -23,7 +23,8 @@ enum Debug {
         // The server's own clients are the AOF's and the master's.
         if c.fd >= 0, !c.server.config.enableDebugCommand.allows(isLocal: c.isLocal) {
             return c.reply.error(
-                "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.")
+                "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server."
+            )
         }
         c.run(subcommands)
     }

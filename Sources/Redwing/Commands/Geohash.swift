@@ -52,7 +52,8 @@ struct Geohash: Equatable {
     init(_ point: GeoPoint, step: Int = fullStep, latitudes: Double = maximumLatitude) {
         let scale = Double(1 << step)
         let latitude = (point.latitude + latitudes) / (2 * latitudes) * scale
-        let longitude = (point.longitude + Self.maximumLongitude) / (2 * Self.maximumLongitude) * scale
+        let longitude =
+            (point.longitude + Self.maximumLongitude) / (2 * Self.maximumLongitude) * scale
         bits = Self.spread(Self.cell(latitude)) | Self.spread(Self.cell(longitude)) << 1
         self.step = step
     }

@@ -51,7 +51,8 @@ extension Lists {
         var place = wanted < 0 ? list.last : list.first
         while removed < most, let here = place {
             if list[here].equals(c[3]) {
-                place = wanted < 0
+                place =
+                    wanted < 0
                     ? list.removeGoingBackward(here, in: heap)
                     : list.removeGoingForward(here, in: heap)
                 removed += 1

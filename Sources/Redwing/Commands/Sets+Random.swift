@@ -73,7 +73,9 @@ extension Sets {
         guard let wanted = client.signedCount(2) else { return }
         guard let entry = client.lookupRead(client[1]) else { return client.reply.array(0) }
         guard client.check(entry, is: .set) else { return }
-        client.replyRandom(wanted, of: SetValue(entry, in: client.database)) { client.reply.bulk($0) }
+        client.replyRandom(wanted, of: SetValue(entry, in: client.database)) {
+            client.reply.bulk($0)
+        }
     }
 
     /// Runs `body` on views of `members`, which stay valid in it.

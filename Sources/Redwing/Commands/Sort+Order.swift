@@ -41,7 +41,9 @@ extension Sort {
             case .set: SetValue(entry, in: database).forEach(add)
             case .sortedSet:
                 let set = SortedSet(entry, in: database)
-                if reversed { set.forEachReversed { member, _ in add(member) } } else {
+                if reversed {
+                    set.forEachReversed { member, _ in add(member) }
+                } else {
                     set.forEach { member, _ in add(member) }
                 }
             case .string, .hash, .stream: break

@@ -38,7 +38,8 @@ extension Streams {
         if more > 0, isLength || c.word(i, is: "minid") {
             if options.goal != nil {
                 c.reply.error(
-                    "ERR syntax error, MAXLEN and MINID options at the same time are not compatible")
+                    "ERR syntax error, MAXLEN and MINID options at the same time are not compatible"
+                )
                 return .failed
             }
             if more >= 2, c[i + 1] == "~" || c[i + 1] == "=" {
@@ -143,7 +144,8 @@ extension Streams {
             return c.reply.error("ERR Elements are too large to be stored")
         }
         let heap = c.database.heap
-        let entry = found
+        let entry =
+            found
             ?? c.database.insert(c[1], .stream, container: StreamValue.make(in: heap).address)
         let stream = StreamValue(entry.container)
         stream.append(id, words: c.count - idAt - 1, limits: c.database.limits, in: heap) {
@@ -193,7 +195,9 @@ extension Streams {
     }
 
     static func trim(_ c: Client) {
-        guard let stream = stream(c, write: true, orMissing: { $0.reply.integer(0) }) else { return }
+        guard let stream = stream(c, write: true, orMissing: { $0.reply.integer(0) }) else {
+            return
+        }
         var options = TrimOptions()
         var i = 2
         while i < c.count {

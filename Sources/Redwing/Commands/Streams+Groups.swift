@@ -16,7 +16,8 @@ extension Streams {
             body: create),
         Subcommand(
             "setid", 5...,
-            "SETID       <key> <groupname> <id or $>  -- Set the current group ID.", body: setGroupID),
+            "SETID       <key> <groupname> <id or $>  -- Set the current group ID.",
+            body: setGroupID),
         Subcommand(
             "destroy", 4...4,
             "DESTROY     <key> <groupname>            -- Remove the specified group.", body: destroy

@@ -160,7 +160,9 @@ extension Server {
         blocking.timerDue = Int64.max
         let time = EventLoop.monotonic
         var next = Int64.max
-        for client in blocking.blocked.values.sorted(by: { ($0.wait?.order ?? 0) < ($1.wait?.order ?? 0) }) {
+        for client in blocking.blocked.values.sorted(by: {
+            ($0.wait?.order ?? 0) < ($1.wait?.order ?? 0)
+        }) {
             guard let wait = client.wait, let deadline = wait.deadline else { continue }
             if deadline <= time {
                 unblock(client, error: nil)
@@ -181,7 +183,8 @@ extension Server {
                 blocking.serving = id
                 defer { blocking.serving = nil }
                 for client in blocking.waiting[id] ?? [] {
-                    guard let wait = client.wait, let command = wait.command, !client.isClosed else {
+                    guard let wait = client.wait, let command = wait.command, !client.isClosed
+                    else {
                         continue
                     }
                     if let type = wait.type, !holds(id, type) { continue }

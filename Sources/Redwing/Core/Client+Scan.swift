@@ -23,7 +23,8 @@ extension Client {
     public func scanCursor(_ index: Int) -> UInt64? {
         let text = self[index]
         var value: UInt64 = 0
-        let signed = text.count > 1 && (text[0] == UInt8(ascii: "-") || text[0] == UInt8(ascii: "+"))
+        let signed =
+            text.count > 1 && (text[0] == UInt8(ascii: "-") || text[0] == UInt8(ascii: "+"))
         for at in (signed ? 1 : 0)..<text.count {
             let digit = text[at] &- 0x30
             let (scaled, overflow) = value.multipliedReportingOverflow(by: 10)

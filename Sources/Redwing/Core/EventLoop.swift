@@ -77,7 +77,9 @@ public final class EventLoop {
 
     // MARK: Descriptors
 
-    public func watch(_ fd: Int32, _ interest: Readiness, _ handler: EventHandler) throws(SystemError) {
+    public func watch(_ fd: Int32, _ interest: Readiness, _ handler: EventHandler)
+        throws(SystemError)
+    {
         let index = Int(fd)
         while watches.count <= index {
             watches.append(Watch(handler: nil, generation: 0, interest: []))
@@ -96,7 +98,8 @@ public final class EventLoop {
     /// Changes what `fd` is watched for; nothing happens when that is so already.
     public func setInterest(_ fd: Int32, _ interest: Readiness) {
         let index = Int(fd)
-        guard index < watches.count, watches[index].handler != nil, watches[index].interest != interest
+        guard index < watches.count, watches[index].handler != nil,
+            watches[index].interest != interest
         else { return }
         watches[index].interest = interest
         _ = redwing_epoll_control(
@@ -138,7 +141,9 @@ public final class EventLoop {
 
     /// Runs `body` in `delay` ms, and each `period` ms from then on when one is given.
     @discardableResult
-    public func schedule(after delay: Int64, every period: Int64? = nil, _ body: @escaping () -> Void)
+    public func schedule(
+        after delay: Int64, every period: Int64? = nil, _ body: @escaping () -> Void
+    )
         -> TimerID
     {
         let id = TimerID(number: nextTimer)
@@ -218,7 +223,9 @@ public final class EventLoop {
         var readiness: Readiness = []
         if bits & (EPOLLIN.rawValue | trouble) != 0 { readiness.insert(.read) }
         if bits & (EPOLLOUT.rawValue | trouble) != 0 { readiness.insert(.write) }
-        handler.ready(readiness.intersection(watches[index].interest.union(trouble & bits != 0 ? [.read, .write] : [])))
+        handler.ready(
+            readiness.intersection(
+                watches[index].interest.union(trouble & bits != 0 ? [.read, .write] : [])))
     }
 }
 

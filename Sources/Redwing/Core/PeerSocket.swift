@@ -26,7 +26,9 @@ final class PeerSocket {
         lastUse = EventLoop.monotonic
         SystemCalls.setNoDelay(fd, true)
         // A refused connection is writable as well: the write says so, in Redis's words.
-        guard TransferCalls.isWritable(fd, milliseconds: Self.left(deadline)) else { throw .connecting }
+        guard TransferCalls.isWritable(fd, milliseconds: Self.left(deadline)) else {
+            throw .connecting
+        }
     }
 
     deinit { SystemCalls.close(fd) }
@@ -80,13 +82,17 @@ final class PeerSockets {
     private static let idleLimit: Int64 = 10_000
 
     /// A kept connection, or a new one. The second value: it was kept, so the peer may have closed it.
-    func take(_ host: String, port: Int, deadline: Int64) throws(PeerSocket.Failure) -> (PeerSocket, Bool) {
+    func take(_ host: String, port: Int, deadline: Int64) throws(PeerSocket.Failure) -> (
+        PeerSocket, Bool
+    ) {
         let name = "\(host):\(port)"
         if let socket = sockets[name] {
             socket.lastUse = EventLoop.monotonic
             return (socket, true)
         }
-        if sockets.count >= Self.most, let victim = sockets.keys.randomElement() { sockets[victim] = nil }
+        if sockets.count >= Self.most, let victim = sockets.keys.randomElement() {
+            sockets[victim] = nil
+        }
         let socket = try PeerSocket(host, port: port, deadline: deadline)
         sockets[name] = socket
         return (socket, false)

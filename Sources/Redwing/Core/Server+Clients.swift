@@ -40,7 +40,9 @@ extension Server {
     func accepted(_ fd: Int32, _ kind: Listener.Kind) {
         if clients.count >= config.maxclients {
             if kind != .tls {
-                Bytes.with("-ERR max number of clients reached\r\n") { _ = SystemCalls.send(fd, $0) }
+                Bytes.with("-ERR max number of clients reached\r\n") {
+                    _ = SystemCalls.send(fd, $0)
+                }
             }
             statistics.rejectedConnections += 1
             SystemCalls.close(fd)
@@ -54,7 +56,9 @@ extension Server {
             client.localName = client.peerName
         } else {
             SystemCalls.setNoDelay(fd, true)
-            if config.tcpKeepalive > 0 { SystemCalls.setKeepalive(fd, interval: config.tcpKeepalive) }
+            if config.tcpKeepalive > 0 {
+                SystemCalls.setKeepalive(fd, interval: config.tcpKeepalive)
+            }
             client.peerName = Self.endpointText(fd, peer: true)
             client.localName = Self.endpointText(fd, peer: false)
             // Who speaks TLS is told behind the handshake.
@@ -65,7 +69,8 @@ extension Server {
             return
         }
         Log.verbose(
-            kind == .unix ? "Accepted connection to \(config.unixsocket)" : "Accepted \(client.peerName)")
+            kind == .unix
+                ? "Accepted connection to \(config.unixsocket)" : "Accepted \(client.peerName)")
     }
 
     static func endpointText(_ fd: Int32, peer: Bool) -> String {
@@ -91,7 +96,9 @@ extension Server {
     }
 
     func refusedByProtectedMode(_ client: Client) -> Bool {
-        guard config.protectedMode, BindAddress.areEverywhere(config.bind), !requiresPassword else { return false }
+        guard config.protectedMode, BindAddress.areEverywhere(config.bind), !requiresPassword else {
+            return false
+        }
         if client.isLocal { return false }
         client.reply.raw(
             "-DENIED Redis is running in protected mode because protected mode is enabled, no bind address was specified, no authentication password is requested to clients. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Setup a bind address or an authentication password. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.\r\n"
@@ -144,8 +151,9 @@ extension Server {
     func clientsCron() {
         let seconds = now / 1000
         for client in clients.values {
-            if config.timeout > 0, client.flags.isDisjoint(
-                with: [.replica, .master, .blocked, .postponed, .pubsub, .monitor]),
+            if config.timeout > 0,
+                client.flags.isDisjoint(
+                    with: [.replica, .master, .blocked, .postponed, .pubsub, .monitor]),
                 seconds - client.lastInteraction > Int64(config.timeout)
             {
                 Log.verbose("Closing idle client")
@@ -154,7 +162,9 @@ extension Server {
             }
             rooms.observation.recentInput.note(client.query.capacity, at: now)
             rooms.observation.recentOutput.note(client.reply.out.capacity, at: now)
-            if client.query.isEmpty, client.query.capacity > 0 { client.query.removeAll(keeping: 0) }
+            if client.query.isEmpty, client.query.capacity > 0 {
+                client.query.removeAll(keeping: 0)
+            }
             client.query.shrink(below: 32 << 10)
             if client.reply.out.isEmpty { client.reply.out.removeAll(keeping: 1 << 10) }
             checkOutputLimit(client)

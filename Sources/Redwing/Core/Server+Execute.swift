@@ -61,7 +61,8 @@ extension Server {
     }
 
     private static let silentFlags =
-        (ClientFlags.master.rawValue | ClientFlags.replyOff.rawValue | ClientFlags.replySkip.rawValue)
+        (ClientFlags.master.rawValue | ClientFlags.replyOff.rawValue
+            | ClientFlags.replySkip.rawValue)
 
     /// Replies that the client asked not to get (CLIENT REPLY), or that a master must not get.
     private func silence(_ client: Client) {
@@ -177,7 +178,9 @@ extension Server {
     /// The checks of Redis's processCommand, in its order: why `command` may not run, if so.
     private func refusal(_ client: Client, _ command: Command) -> String? {
         let flags = command.flags
-        if !client.authenticated, !flags.contains(.noAuth) { return "NOAUTH Authentication required." }
+        if !client.authenticated, !flags.contains(.noAuth) {
+            return "NOAUTH Authentication required."
+        }
         if let text = accessRefusal(client, command) { return text }
         let isExec = command.flags.contains(.runsQueue)
         func concerns(_ flag: CommandFlags) -> Bool {
@@ -207,7 +210,8 @@ extension Server {
                 "ERR Can't execute '\(command.name)': only (P)SUBSCRIBE / (P)UNSUBSCRIBE / PING / QUIT are allowed in this context"
         }
         if isStale, !flags.contains(.stale) {
-            return "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
+            return
+                "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
         }
         if loading, !flags.contains(.loading), !mayEndLoad(command) {
             return "LOADING Redis is loading the dataset in memory"
@@ -224,7 +228,8 @@ extension Server {
     func refreshGate() {
         keepsOwnExpiries = isReplica && !config.replicaReadOnly
         gateClosed =
-            config.maxmemory > 0 || loading || isPaused || isReadOnlyReplica || isStale || diskRefusal() != nil
+            config.maxmemory > 0 || loading || isPaused || isReadOnlyReplica || isStale
+            || diskRefusal() != nil
             || config.minReplicasToWrite > 0 || hasAccessRules || isBusy
     }
 }

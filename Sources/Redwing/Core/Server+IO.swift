@@ -30,7 +30,9 @@ extension Server {
         statistics.reads &+= 1
         let place = buffer.reserve(size)
         let room = shared ? Self.readSize : buffer.room
-        let result = client.transport?.read(into: place, room) ?? SystemCalls.receive(client.fd, into: place, room)
+        let result =
+            client.transport?.read(into: place, room)
+            ?? SystemCalls.receive(client.fd, into: place, room)
         switch result {
         case .bytes(let n):
             buffer.commit(n)
@@ -80,7 +82,9 @@ extension Server {
 
     @inline(__always)
     private func runRequests(in buffer: ByteBuffer, of client: Client) {
-        let limits = client.authenticated || client.flags.contains(.master) ? requestLimits : .unauthenticated
+        let limits =
+            client.authenticated || client.flags.contains(.master)
+            ? requestLimits : .unauthenticated
         let stop: ClientFlags = [.blocked, .postponed, .closeAfterReply, .closeSoon, .closed]
         while !buffer.isEmpty {
             if !client.flags.isDisjoint(with: stop) { return }
@@ -91,7 +95,8 @@ extension Server {
                     return
                 }
                 client.request =
-                    client.parser.isMultibulk ? Bytes(start: buffer.bytes.start, count: size) : .empty
+                    client.parser.isMultibulk
+                    ? Bytes(start: buffer.bytes.start, count: size) : .empty
                 guard execute(client) else {
                     client.request = .empty
                     return
@@ -129,9 +134,13 @@ extension Server {
         let sample = Bytes(start: buffer.bytes.start, count: min(buffer.count, 128)).string
         if client.flags.contains(.master) || client.flags.contains(.replica) {
             let who = client.flags.contains(.master) ? "master" : "replica"
-            Log.warning("Protocol error (\(text)) from \(who): \(client.describe()). Query buffer: '\(sample)'")
+            Log.warning(
+                "Protocol error (\(text)) from \(who): \(client.describe()). Query buffer: '\(sample)'"
+            )
         } else {
-            Log.verbose("Protocol error (\(text)) from client: \(client.describe()). Query buffer: '\(sample)'")
+            Log.verbose(
+                "Protocol error (\(text)) from client: \(client.describe()). Query buffer: '\(sample)'"
+            )
         }
         if client.flags.contains(.master) {
             client.flags.insert(.closeSoon)
@@ -198,7 +207,8 @@ extension Server {
     /// Writes all of `out`; false when that has to wait for room, or the client was freed.
     func write(_ out: ByteBuffer, to client: Client) -> Bool {
         while !out.isEmpty {
-            let result = client.transport?.write(out.bytes) ?? SystemCalls.send(client.fd, out.bytes)
+            let result =
+                client.transport?.write(out.bytes) ?? SystemCalls.send(client.fd, out.bytes)
             switch result {
             case .bytes(let n):
                 out.consume(n)
@@ -250,7 +260,8 @@ extension Server {
         }
         if over {
             Log.warning(
-                "Client \(client.describe()) scheduled to be closed ASAP for overcoming of output buffer limits.")
+                "Client \(client.describe()) scheduled to be closed ASAP for overcoming of output buffer limits."
+            )
             freeSoon(client)
         }
     }

@@ -47,7 +47,9 @@ extension Server {
     }
 
     /// Whether `key` counts as gone for the client at hand. On a master it is deleted on the way.
-    private func hasExpired(_ key: Bytes, _ expiry: Int64, in database: Database, write: Bool) -> Bool {
+    private func hasExpired(_ key: Bytes, _ expiry: Int64, in database: Database, write: Bool)
+        -> Bool
+    {
         if loading { return false }
         if isReplica {
             // The master's commands see keys as the master sees them: it will send the DEL.

@@ -64,7 +64,9 @@ extension Server {
                 failure = error
                 let isMissing = error.code == EADDRNOTAVAIL || error.code == EAFNOSUPPORT
                 if isMissing, address.mayBeMissing { continue }
-                Log.warning("Could not create server TCP listening socket \(address.text):\(port): \(error.call): \(error.reason)")
+                Log.warning(
+                    "Could not create server TCP listening socket \(address.text):\(port): \(error.call): \(error.reason)"
+                )
                 // As long as one of several is there, as in Redis 6.0.
                 if !isMissing { throw error }
             }

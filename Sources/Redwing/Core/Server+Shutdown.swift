@@ -38,7 +38,8 @@ extension Server {
         let wish = signal == SIGINT ? config.shutdownOnSigint : config.shutdownOnSigterm
         if !shutDown(save: wish.saves, whateverFails: wish == .force) {
             Log.warning(
-                "SIGTERM received but errors trying to shut down the server, check the logs for more information")
+                "SIGTERM received but errors trying to shut down the server, check the logs for more information"
+            )
             signalled = false
         }
     }
@@ -54,7 +55,9 @@ extension Server {
     func exitIfInsisted() {
         guard signalled else { return }
         var pending = sigset_t()
-        guard unsafe sigpending(&pending) == 0, unsafe sigismember(&pending, SIGINT) == 1 else { return }
+        guard unsafe sigpending(&pending) == 0, unsafe sigismember(&pending, SIGINT) == 1 else {
+            return
+        }
         exitAtOnce()
     }
 

@@ -13,7 +13,9 @@ public enum ServerProgram {
         let program = arguments.first ?? "redwing-server"
         let words = Array(arguments.dropFirst())
         if words == ["-v"] || words == ["--version"] {
-            print("Redis server v=\(Version.redis) Redwing v=\(Version.redwing) malloc=jemalloc bits=64")
+            print(
+                "Redis server v=\(Version.redis) Redwing v=\(Version.redwing) malloc=jemalloc bits=64"
+            )
             exit(0)
         }
         if words == ["-h"] || words == ["--help"] {

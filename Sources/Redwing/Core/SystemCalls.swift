@@ -119,7 +119,8 @@ enum SystemCalls {
         while let info = unsafe next {
             unsafe next = info.pointee.ai_next
             let fd = unsafe socket(
-                info.pointee.ai_family, info.pointee.ai_socktype | Int32(SOCK_NONBLOCK.rawValue)
+                info.pointee.ai_family,
+                info.pointee.ai_socktype | Int32(SOCK_NONBLOCK.rawValue)
                     | Int32(SOCK_CLOEXEC.rawValue), info.pointee.ai_protocol)
             if fd < 0 {
                 failure = .last("socket")
@@ -133,7 +134,8 @@ enum SystemCalls {
     }
 
     /// A listening TCP socket on `address` (IPv4 or IPv6 text, a name, or nil for all) and `port`.
-    static func listenTCP(_ address: String?, port: Int, backlog: Int, family: Int32) throws(SystemError)
+    static func listenTCP(_ address: String?, port: Int, backlog: Int, family: Int32)
+        throws(SystemError)
         -> Int32
     {
         try unsafe eachAddress(
@@ -149,7 +151,9 @@ enum SystemCalls {
     }
 
     /// A listening UNIX socket at `path`; a stale one there is removed first.
-    static func listenUnix(_ path: String, permissions: UInt32, backlog: Int) throws(SystemError) -> Int32 {
+    static func listenUnix(_ path: String, permissions: UInt32, backlog: Int) throws(SystemError)
+        -> Int32
+    {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         let room = MemoryLayout.size(ofValue: address.sun_path)
@@ -160,12 +164,15 @@ enum SystemCalls {
         }
         unsafe _ = unlink(path)
         let fd = socket(
-            AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
+            AF_UNIX,
+            Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
                 | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard fd >= 0 else { throw .last("socket") }
         let size = socklen_t(MemoryLayout<sockaddr_un>.size)
         let bound = unsafe withUnsafePointer(to: &address) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe bind(fd, $0, size) }
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe bind(fd, $0, size)
+            }
         }
         guard bound == 0, listen(fd, Int32(backlog)) == 0 else {
             let failure = SystemError.last("bind")
@@ -193,8 +200,10 @@ enum SystemCalls {
         var storage = sockaddr_storage()
         var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
         return unsafe withUnsafeMutablePointer(to: &storage) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address -> (String, Int)? in
-                let done = unsafe peer ? getpeername(fd, address, &size) : getsockname(fd, address, &size)
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                address -> (String, Int)? in
+                let done =
+                    unsafe peer ? getpeername(fd, address, &size) : getsockname(fd, address, &size)
                 guard done == 0 else { return nil }
                 let family = unsafe Int32(address.pointee.sa_family)
                 guard family == AF_INET || family == AF_INET6 else { return nil }
@@ -202,7 +211,8 @@ enum SystemCalls {
                 var service = [CChar](repeating: 0, count: 16)
                 guard
                     unsafe getnameinfo(
-                        address, size, &host, 64, &service, 16, NI_NUMERICHOST | NI_NUMERICSERV) == 0
+                        address, size, &host, 64, &service, 16, NI_NUMERICHOST | NI_NUMERICSERV)
+                        == 0
                 else { return nil }
                 return (text(host), Int(text(service)) ?? 0)
             }
@@ -215,7 +225,9 @@ enum SystemCalls {
 
     /// Starts a non-blocking connect, from the address `source` where that can be had. The socket is
     /// writable when it succeeded or failed.
-    static func connect(_ host: String, port: Int, from source: String? = nil) throws(SystemError) -> Int32 {
+    static func connect(_ host: String, port: Int, from source: String? = nil) throws(SystemError)
+        -> Int32
+    {
         try unsafe eachAddress(
             host, port: port, family: AF_UNSPEC, flags: 0, unresolved: EHOSTUNREACH
         ) { fd, info in
@@ -231,7 +243,9 @@ enum SystemCalls {
         unsafe hints.ai_family = family
         unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         var list: UnsafeMutablePointer<addrinfo>?
-        guard unsafe getaddrinfo(source, nil, &hints, &list) == 0, let first = unsafe list else { return }
+        guard unsafe getaddrinfo(source, nil, &hints, &list) == 0, let first = unsafe list else {
+            return
+        }
         setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1)
         unsafe _ = bind(fd, first.pointee.ai_addr, first.pointee.ai_addrlen)
         unsafe freeaddrinfo(first)

@@ -34,7 +34,8 @@ extension Client {
     }
 
     private static let letters: [(ClientFlags, Character)] = [
-        (.master, "M"), (.pubsub, "P"), (.multi, "x"), (.blocked, "b"), (.postponed, "b"), (.tracking, "t"),
+        (.master, "M"), (.pubsub, "P"), (.multi, "x"), (.blocked, "b"), (.postponed, "b"),
+        (.tracking, "t"),
         (.trackingBroken, "R"), (.trackingBroadcast, "B"),
         (.dirtyCas, "d"), (.closeAfterReply, "c"), (.unprocessed, "u"), (.closeSoon, "A"),
         (.unixSocket, "U"), (.readOnly, "r"), (.noEvict, "e"),

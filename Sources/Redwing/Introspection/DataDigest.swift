@@ -26,7 +26,9 @@ final class MixedDigest {
     func mix(_ element: ListpackElement) { element.withBytes { mix($0) } }
     func mix(score: Double) { redwing_digest_mix_double(place.raw, score) }
     /// A number as Redis mixes it: 32 bits, big-endian.
-    func mix(word: UInt32) { Bytes.with((0..<4).map { UInt8(truncatingIfNeeded: word >> (24 - $0 * 8)) }) { mix($0) } }
+    func mix(word: UInt32) {
+        Bytes.with((0..<4).map { UInt8(truncatingIfNeeded: word >> (24 - $0 * 8)) }) { mix($0) }
+    }
     var bytes: Bytes { Bytes(start: place, count: 20) }
     var hex: String { Hash.hex(bytes.array) }
 }

@@ -20,7 +20,8 @@ extension Server {
         info.field("current_cow_peak", copied)
         info.field("current_cow_size", copied)
         info.field("current_cow_size_age", childRuns ? elapsed : 0)
-        info.field("current_fork_perc", decimal(total > 0 ? Double(done) * 100 / Double(total) : 0, 2))
+        info.field(
+            "current_fork_perc", decimal(total > 0 ? Double(done) * 100 / Double(total) : 0, 2))
         info.field("current_save_keys_processed", done)
         info.field("current_save_keys_total", total)
         info.field("rdb_changes_since_last_save", dirty)

@@ -18,7 +18,9 @@ struct InfoText {
     }
 
     mutating func field(_ name: String, _ value: String) { text += "\(name):\(value)\r\n" }
-    mutating func field(_ name: String, _ value: some BinaryInteger) { text += "\(name):\(value)\r\n" }
+    mutating func field(_ name: String, _ value: some BinaryInteger) {
+        text += "\(name):\(value)\r\n"
+    }
     mutating func field(_ name: String, _ value: Bool) { text += "\(name):\(value ? 1 : 0)\r\n" }
 
     /// Lines that are whole already.
@@ -45,7 +47,8 @@ struct InfoText {
 extension Server {
     /// The sections by name, in order. Those marked are shown when nothing is asked for.
     private static let infoSections: [(name: String, byDefault: Bool)] = [
-        ("server", true), ("clients", true), ("memory", true), ("persistence", true), ("stats", true),
+        ("server", true), ("clients", true), ("memory", true), ("persistence", true),
+        ("stats", true),
         ("replication", true), ("cpu", true), ("modules", true), ("commandstats", false),
         ("cluster", true), ("keyspace", true),
     ]
@@ -151,7 +154,8 @@ extension Server {
         for database in keyspace.databases where database.count > 0 {
             info.field(
                 "db\(database.index)",
-                "keys=\(database.count),expires=\(database.volatileCount),avg_ttl=\(database.averageTTL)")
+                "keys=\(database.count),expires=\(database.volatileCount),avg_ttl=\(database.averageTTL)"
+            )
         }
     }
 }

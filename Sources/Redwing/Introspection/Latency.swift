@@ -95,7 +95,8 @@ enum Sparkline {
         for row in 0..<rows {
             lines.append(
                 samples.map { sample in
-                    let step = min(max(Int((sample.value - low) * Double(steps) / span), 0), steps - 1)
+                    let step = min(
+                        max(Int((sample.value - low) * Double(steps) / span), 0), steps - 1)
                     let level = step - (rows - row - 1) * fill.count
                     if level < 0 { return 0x20 }
                     return level < fill.count ? fill[level] : UInt8(ascii: "|")

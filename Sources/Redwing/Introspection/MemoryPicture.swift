@@ -86,7 +86,8 @@ extension Server {
             }
         }
         for database in keyspace.databases where database.count > 0 {
-            picture.databases.append((database.index, database.keys.bytes, database.volatileKeys.bytes))
+            picture.databases.append(
+                (database.index, database.keys.bytes, database.volatileKeys.bytes))
             picture.keys += database.count
         }
         return picture

@@ -130,11 +130,13 @@ extension Server {
     private func logUse() {
         for database in keyspace.databases where database.count > 0 || database.volatileCount > 0 {
             Log.verbose(
-                "DB \(database.index): \(database.count) keys (\(database.volatileCount) volatile) in \(database.keys.bytes / 8) slots HT.")
+                "DB \(database.index): \(database.count) keys (\(database.volatileCount) volatile) in \(database.keys.bytes / 8) slots HT."
+            )
         }
         let replicas = clients.values.count { $0.flags.contains(.replica) }
         Log.verbose(
-            "\(clients.count - replicas) clients connected (\(replicas) replicas), \(usedMemory) bytes in use")
+            "\(clients.count - replicas) clients connected (\(replicas) replicas), \(usedMemory) bytes in use"
+        )
     }
 }
 

@@ -18,10 +18,12 @@ extension Server {
     func applyConfiguration() throws {
         for rename in config.renamedCommands {
             if commands[rename.name] == nil {
-                throw rename.line.wrong("No such command in rename-command", usage: CommandRename.usage)
+                throw rename.line.wrong(
+                    "No such command in rename-command", usage: CommandRename.usage)
             }
             if !commands.rename(rename.name, to: rename.newName.lowercased()) {
-                throw rename.line.wrong("Target command name already exists", usage: CommandRename.usage)
+                throw rename.line.wrong(
+                    "Target command name already exists", usage: CommandRename.usage)
             }
         }
         applyPackedLimits()
@@ -64,7 +66,8 @@ extension Server {
         case "maxmemory":
             if config.maxmemory > 0, usedMemory > config.maxmemory {
                 Log.warning(
-                    "WARNING: the new maxmemory value set via CONFIG SET (\(config.maxmemory)) is smaller than the current memory usage (\(usedMemory)). This will result in key eviction and/or the inability to accept new write commands depending on the maxmemory-policy.")
+                    "WARNING: the new maxmemory value set via CONFIG SET (\(config.maxmemory)) is smaller than the current memory usage (\(usedMemory)). This will result in key eviction and/or the inability to accept new write commands depending on the maxmemory-policy."
+                )
             }
         case "oom-score-adj", "oom-score-adj-values":
             guard rooms.observation.applyOomScore(config, isReplica: isReplica, anew: true) else {

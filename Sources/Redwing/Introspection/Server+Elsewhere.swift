@@ -11,7 +11,9 @@ extension Server {
     // MARK: Replication
 
     /// The lines of INFO replication.
-    func replicationInfo() -> String { replication?.info() ?? "role:master\r\nconnected_slaves:0\r\n" }
+    func replicationInfo() -> String {
+        replication?.info() ?? "role:master\r\nconnected_slaves:0\r\n"
+    }
     /// What is held of the stream, once for the backlog and all replicas.
     var streamBytes: Int { replication?.stream.memory ?? 0 }
     /// What of it is held for replicas, beyond the backlog.

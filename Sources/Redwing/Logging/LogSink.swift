@@ -55,7 +55,7 @@ enum LogSink {
         unsafe usesSyslog = true
     }
 
-        // MARK: Writing
+    // MARK: Writing
 
     /// Writes one line. No allocation, no lock of ours: any thread, any forked child.
     static func write(_ level: UInt8, _ message: Bytes) {
@@ -66,7 +66,8 @@ enum LogSink {
         let offset = unsafe utcOffset
         let localMs = wallMs + offset * 1000
         let author = pid == server ? currentRole : .child
-        unsafe withUnsafeTemporaryAllocation(byteCount: LogLine.maximumSize, alignment: 16) { room in
+        unsafe withUnsafeTemporaryAllocation(byteCount: LogLine.maximumSize, alignment: 16) {
+            room in
             guard let base = room.baseAddress else { return }
             let place = unsafe Address(UnsafeRawPointer(base))
             let size = LogLine.write(

@@ -91,7 +91,8 @@ extension Server {
         var living = 0
         var lives: Int64 = 0
         var dead: [[UInt8]] = []
-        database.expiryCursor = database.scanVolatile(database.expiryCursor, expireSample) { entry in
+        database.expiryCursor = database.scanVolatile(database.expiryCursor, expireSample) {
+            entry in
             guard let expiry = entry.expiry else { return }
             met += 1
             if expiry < now {

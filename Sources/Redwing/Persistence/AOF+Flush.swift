@@ -31,7 +31,8 @@ extension AppendOnlyFile {
             if second - postponedSince < 2 { return }
             delayedSyncs += 1
             Log.notice(
-                "Asynchronous AOF fsync is taking too long (disk is busy?). Writing the AOF buffer without waiting for fsync to complete, this may slow down Redis.")
+                "Asynchronous AOF fsync is taking too long (disk is busy?). Writing the AOF buffer without waiting for fsync to complete, this may slow down Redis."
+            )
         }
         compose()
         if state == .awaitsRewrite { return }
@@ -87,7 +88,8 @@ extension AppendOnlyFile {
             lastErrorLog = second
             if written > 0 {
                 Log.warning(
-                    "Short write while writing to the AOF file: (nwritten=\(written), expected=\(out.count))")
+                    "Short write while writing to the AOF file: (nwritten=\(written), expected=\(out.count))"
+                )
             } else {
                 Log.warning("Error writing to the AOF file: \(Self.reason(code))")
             }
@@ -96,7 +98,8 @@ extension AppendOnlyFile {
             let reason = Self.reason(errno)
             if logs {
                 Log.warning(
-                    "Could not remove short write from the append-only file.  Redis may refuse to load the AOF the next time it starts.  ftruncate: \(reason)")
+                    "Could not remove short write from the append-only file.  Redis may refuse to load the AOF the next time it starts.  ftruncate: \(reason)"
+                )
             }
             // What is in the file stays there: the rest must follow it.
             size += UInt64(written)
@@ -104,7 +107,8 @@ extension AppendOnlyFile {
         }
         if always {
             Log.warning(
-                "Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting...")
+                "Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting..."
+            )
             exit(1)
         }
         writeError = code
@@ -134,7 +138,8 @@ extension AppendOnlyFile {
     /// The kernel may have dropped the pages: trying again would prove nothing.
     private func syncIsLost(_ code: Int32) -> Never {
         Log.warning(
-            "Can't persist AOF for fsync error when the AOF fsync policy is 'always': \(Self.reason(code)). Exiting...")
+            "Can't persist AOF for fsync error when the AOF fsync policy is 'always': \(Self.reason(code)). Exiting..."
+        )
         exit(1)
     }
 

@@ -37,7 +37,8 @@ extension AppendOnlyFile {
         compose()
         forgetState()
         if let position = server.snapshotReplication() {
-            recorded = SnapshotInfo.Replication(streamDB: position.streamDB, id: "", offset: position.offset)
+            recorded = SnapshotInfo.Replication(
+                streamDB: position.streamDB, id: "", offset: position.offset)
         }
         rewriteBuffer.removeAll(keeping: 0)
         // The new file has no EVAL that an EVALSHA behind it could rely on.
@@ -52,7 +53,8 @@ extension AppendOnlyFile {
         let path = temporary
         let preamble = config.aofUseRdbPreamble
         unsafe _ = unlink(path)
-        let reason = server.startChild(.rewriteAOF, title: "redis-aof-rewrite", keeping: []) { report in
+        let reason = server.startChild(.rewriteAOF, title: "redis-aof-rewrite", keeping: []) {
+            report in
             let code = AOFImage.write(
                 keyspace, preamble ? snapshot : nil, position, to: path, options
             ) { report.progress(keys: $0, bytes: $1) }
@@ -77,7 +79,8 @@ extension AppendOnlyFile {
         rewriteScheduled = false
         rewriteStartedAt = server.now / 1000
         Log.notice(
-            "Background append only file rewriting started by pid \(server.persistence.child?.pid ?? 0)")
+            "Background append only file rewriting started by pid \(server.persistence.child?.pid ?? 0)"
+        )
         return nil
     }
 
@@ -115,18 +118,22 @@ extension AppendOnlyFile {
             unsafe _ = unlink(temporary)
             return
         }
-        if end.signal == SIGUSR1 || end.signal == 0 && end.exitCode == Int32(WING_FORK_EXIT_STOPPED) {
+        if end.signal == SIGUSR1 || end.signal == 0 && end.exitCode == Int32(WING_FORK_EXIT_STOPPED)
+        {
             Log.warning("Background AOF rewrite terminated by signal \(SIGUSR1)")
             endRewrite()
             unsafe _ = unlink(temporary)
             return
         }
-        if end.signal != 0 { return fail("Background AOF rewrite terminated by signal \(end.signal)") }
+        if end.signal != 0 {
+            return fail("Background AOF rewrite terminated by signal \(end.signal)")
+        }
         if !end.succeeded { return fail("Background AOF rewrite terminated with error") }
         Log.notice("Background AOF rewrite terminated with success")
         let fresh = unsafe open(temporary, O_WRONLY | O_APPEND | O_CLOEXEC)
         if fresh < 0 {
-            return fail("Unable to open the temporary AOF produced by the child: \(Self.reason(errno))")
+            return fail(
+                "Unable to open the temporary AOF produced by the child: \(Self.reason(errno))")
         }
         nextRound(0, fresh)
     }
@@ -135,7 +142,9 @@ extension AppendOnlyFile {
     private func nextRound(_ round: Int, _ fresh: Int32) {
         compose()
         rewrite = .appending(round: round, fd: fresh)
-        if rewriteBuffer.count <= Self.lastBytes || round >= Self.mostRounds { return finish(fresh) }
+        if rewriteBuffer.count <= Self.lastBytes || round >= Self.mostRounds {
+            return finish(fresh)
+        }
         let batch = Handover(rewriteBuffer)
         let bytes = rewriteBuffer.count
         rewriteBuffer = ByteBuffer()
@@ -167,11 +176,13 @@ extension AppendOnlyFile {
         if code != 0 { return diffFailed(code) }
         let megabytes = Double(rewriteBuffer.count) / 1_048_576
         Log.notice(
-            "Residual parent diff successfully flushed to the rewritten AOF (\(Self.hundredths(megabytes)) MB)")
+            "Residual parent diff successfully flushed to the rewritten AOF (\(Self.hundredths(megabytes)) MB)"
+        )
         start = server.latencyStart
         if unsafe rename(temporary, path) != 0 {
             return fail(
-                "Error trying to rename the temporary file \(temporary) into \(path): \(Self.reason(errno))")
+                "Error trying to rename the temporary file \(temporary) into \(path): \(Self.reason(errno))"
+            )
         }
         server.observe(latency: "aof-rename", since: start)
         syncDirectory()
@@ -242,7 +253,9 @@ extension AppendOnlyFile {
     func cron() {
         if state != .off, postponedSince != 0 || writeError != 0 { flush() }
         // A script that takes long lets the cron run in its middle.
-        guard rewrite == .none, !server.childRuns, !server.loading, server.current == nil else { return }
+        guard rewrite == .none, !server.childRuns, !server.loading, server.current == nil else {
+            return
+        }
         if rewriteScheduled {
             // After a failure not at once again: the disk may be full.
             if lastRewriteOk || server.now / 1000 - rewriteStartedAt > 5 {
@@ -252,7 +265,8 @@ extension AppendOnlyFile {
             return
         }
         let config = server.config
-        guard state == .on, config.autoAofRewritePercentage > 0, size > UInt64(config.autoAofRewriteMinSize)
+        guard state == .on, config.autoAofRewritePercentage > 0,
+            size > UInt64(config.autoAofRewriteMinSize)
         else { return }
         let base = max(1, baseSize)
         let (product, overflow) = size.multipliedReportingOverflow(by: 100)

@@ -17,7 +17,8 @@ enum AOFImage {
     /// stream's `position` behind them.
     static func write(
         _ keyspace: Keyspace, _ preamble: SnapshotWriter?, _ position: SnapshotInfo.Replication?,
-        to path: String, _ options: RDBWriter.Options, progress: (_ keys: UInt64, _ bytes: UInt64) -> Void
+        to path: String, _ options: RDBWriter.Options,
+        progress: (_ keys: UInt64, _ bytes: UInt64) -> Void
     ) -> Int32 {
         let fd = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         if fd < 0 { return -errno }

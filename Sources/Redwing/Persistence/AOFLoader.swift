@@ -128,7 +128,8 @@ final class AOFLoader {
             return nil
         }
         guard let command = server.commands.find(name) else {
-            return .failed("Unknown command '\(name.prefix(128).string)' reading the append only file")
+            return .failed(
+                "Unknown command '\(name.prefix(128).string)' reading the append only file")
         }
         // Arity is checked here since bodies rely on it.
         guard command.accepts(client.count) else {

@@ -27,7 +27,8 @@ final class LoadInput: @unchecked Sendable {
     private let progress: LoadProgress
 
     private init(
-        _ fd: Int32, _ progress: LoadProgress, isSocket: Bool = false, transport: TLSConnection? = nil,
+        _ fd: Int32, _ progress: LoadProgress, isSocket: Bool = false,
+        transport: TLSConnection? = nil,
         patience_ms: Int = 0
     ) {
         self.fd = fd
@@ -45,14 +46,18 @@ final class LoadInput: @unchecked Sendable {
     /// A file in any container.
     static func file(_ path: String, _ progress: LoadProgress) throws(LoadFailure) -> LoadInput {
         let fd = TransferCalls.openToRead(path)
-        guard fd >= 0 else { throw LoadFailure("can't open \(path): \(SystemError.last("open").reason)") }
+        guard fd >= 0 else {
+            throw LoadFailure("can't open \(path): \(SystemError.last("open").reason)")
+        }
         _ = posix_fadvise(fd, 0, 0, Int32(POSIX_FADV_SEQUENTIAL))
         let input = LoadInput(fd, progress)
         let context = unsafe Unmanaged.passUnretained(input).toOpaque()
         unsafe input.codec = unsafe wing_codec_reader_create(
             WING_CODEC_AUTO,
             { context, out, capacity in
-                guard let context = unsafe context, let out = unsafe out else { return -Int(EINVAL) }
+                guard let context = unsafe context, let out = unsafe out else {
+                    return -Int(EINVAL)
+                }
                 // The codec is freed with the input that it is part of.
                 return unsafe Unmanaged<LoadInput>.fromOpaque(context).takeUnretainedValue()
                     .read(into: Address(UnsafeRawPointer(out)), capacity)
@@ -99,7 +104,9 @@ final class LoadInput: @unchecked Sendable {
         let context = unsafe Address(UnsafeRawPointer(Unmanaged.passUnretained(self).toOpaque()))
         return try unsafe RDBReader(
             source: { context, out, capacity in
-                guard let context = unsafe context, let out = unsafe out else { return -Int(EINVAL) }
+                guard let context = unsafe context, let out = unsafe out else {
+                    return -Int(EINVAL)
+                }
                 return unsafe Unmanaged<LoadInput>.fromOpaque(context).takeUnretainedValue()
                     .pull(into: Address(UnsafeRawPointer(out)), capacity)
             }, context: context, options)
@@ -107,7 +114,8 @@ final class LoadInput: @unchecked Sendable {
 
     private func pull(into place: Address, _ capacity: Int) -> Int {
         guard let codec = unsafe codec else { return read(into: place, capacity) }
-        let n = unsafe wing_codec_reader_read(UnsafeMutableRawPointer(codec), place.pointer, capacity)
+        let n = unsafe wing_codec_reader_read(
+            UnsafeMutableRawPointer(codec), place.pointer, capacity)
         if n < 0, sourceFault == 0 { containerFault = Int32(n) }
         return n
     }
@@ -117,7 +125,9 @@ final class LoadInput: @unchecked Sendable {
         let limit = EventLoop.monotonic + patience_ms
         while true {
             if progress.isCancelled { return failed(ECANCELED) }
-            switch transport?.read(into: place, capacity) ?? SystemCalls.read(fd, into: place, capacity) {
+            switch transport?.read(into: place, capacity)
+                ?? SystemCalls.read(fd, into: place, capacity)
+            {
             case .bytes(let n):
                 progress.bytes += UInt64(n)
                 return n
@@ -157,6 +167,7 @@ final class LoadInput: @unchecked Sendable {
             containerFault == WING_E_END
             ? "ends early" : "is damaged: \(TransferCalls.reason(containerFault))"
         let place = unsafe wing_codec_reader_pulled(codec)
-        return "the \(name) container \(trouble) (byte \(place) of the file, byte \(offset) of the RDB)"
+        return
+            "the \(name) container \(trouble) (byte \(place) of the file, byte \(offset) of the RDB)"
     }
 }

@@ -209,7 +209,8 @@ extension Server {
                 ready()
             case .failed(let failure):
                 Log.warning(
-                    "Fatal error loading the DB: \(failure). The file \(path) is as it was. Check it with redwing-rdb check, then restore a good copy or move it away. Exiting.")
+                    "Fatal error loading the DB: \(failure). The file \(path) is as it was. Check it with redwing-rdb check, then restore a good copy or move it away. Exiting."
+                )
                 exit(1)
             }
         }
@@ -222,7 +223,8 @@ extension Server {
     static func seconds(_ value: Double) -> String {
         let thousandths = Int((value * 1000).rounded())
         let fraction = String(thousandths % 1000)
-        return "\(thousandths / 1000)." + String(repeating: "0", count: 3 - fraction.count) + fraction
+        return "\(thousandths / 1000)." + String(repeating: "0", count: 3 - fraction.count)
+            + fraction
     }
 
     func beginLoading(_ job: LoadJob, serving: Bool = false) {
@@ -244,7 +246,8 @@ extension Server {
         loadScripts(summary.info.scripts)
         if summary.keysExpired > 0 || summary.keysLoaded > 0 {
             Log.notice(
-                "Done loading RDB, keys loaded: \(summary.keysLoaded), keys expired: \(summary.keysExpired).")
+                "Done loading RDB, keys loaded: \(summary.keysLoaded), keys expired: \(summary.keysExpired)."
+            )
         }
         watchers.touchAll(nil) { _, _ in true }
         keyspace.swapContents(with: fresh)

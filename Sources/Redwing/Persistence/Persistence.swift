@@ -180,7 +180,8 @@ extension Server {
                 persistence.lastCopiedBytes = end.copiedBytes
                 if end.copiedBytes > 0 {
                     let who = job == .rewriteAOF ? "AOF rewrite" : "RDB"
-                    Log.notice("\(who): \(end.copiedBytes >> 20) MB of memory used by copy-on-write")
+                    Log.notice(
+                        "\(who): \(end.copiedBytes >> 20) MB of memory used by copy-on-write")
                 }
                 childEnded(job)
                 finished(end)

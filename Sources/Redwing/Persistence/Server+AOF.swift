@@ -77,7 +77,8 @@ extension Server {
     /// The new data is in service, at the master's position: the file begins anew.
     func restartAOF() {
         if let file = aof, !file.start() {
-            Log.warning("FATAL: this replica can't enable its AOF file after the SYNC. Exiting now.")
+            Log.warning(
+                "FATAL: this replica can't enable its AOF file after the SYNC. Exiting now.")
             exit(1)
         }
     }
@@ -124,7 +125,8 @@ extension AppendOnlyFile {
         if !openFile() {
             let reason = Self.reason(errno)
             Log.warning(
-                "Redis needs to enable the AOF but can't open the append only file \(path) (in server root dir \(SnapshotFile.workingDirectory())): \(reason)")
+                "Redis needs to enable the AOF but can't open the append only file \(path) (in server root dir \(SnapshotFile.workingDirectory())): \(reason)"
+            )
             return false
         }
         forgetState()
@@ -139,12 +141,14 @@ extension AppendOnlyFile {
         if server.childRuns, rewrite == .none {
             rewriteScheduled = true
             Log.warning(
-                "AOF was enabled but there is already another background operation. An AOF background was scheduled to start when possible.")
+                "AOF was enabled but there is already another background operation. An AOF background was scheduled to start when possible."
+            )
             return true
         }
         if rewrite != .none {
             Log.warning(
-                "AOF was enabled but there is already an AOF rewriting in background. Stopping background AOF and starting a rewrite now.")
+                "AOF was enabled but there is already an AOF rewriting in background. Stopping background AOF and starting a rewrite now."
+            )
             stopRewrite()
             // Its child may take a moment to end.
             rewriteScheduled = true
@@ -156,7 +160,8 @@ extension AppendOnlyFile {
             state = .off
             rewriteScheduled = false
             Log.warning(
-                "Redis needs to enable the AOF but can't trigger a background AOF rewrite operation. Check the above logs for more info about the error.")
+                "Redis needs to enable the AOF but can't trigger a background AOF rewrite operation. Check the above logs for more info about the error."
+            )
             return false
         }
         return true

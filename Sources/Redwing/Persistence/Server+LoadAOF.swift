@@ -25,7 +25,8 @@ private final class AOFLoad {
         fd = unsafe open(path, O_RDONLY | O_CLOEXEC)
         if fd < 0 {
             Log.warning(
-                "Fatal error: can't open the append log file for reading: \(AppendOnlyFile.reason(errno))")
+                "Fatal error: can't open the append log file for reading: \(AppendOnlyFile.reason(errno))"
+            )
             return nil
         }
         size = Server.fileSize(path)
@@ -87,7 +88,8 @@ private final class AOFLoad {
             Log.warning("Error truncating the AOF file: \(AppendOnlyFile.reason(errno))")
         }
         Log.warning(
-            "Unexpected end of file reading the append only file. You can: 1) Make a backup of your AOF file, then use ./redis-check-aof --fix <filename>. 2) Alternatively you can set the 'aof-load-truncated' configuration option to yes and restart the server.")
+            "Unexpected end of file reading the append only file. You can: 1) Make a backup of your AOF file, then use ./redis-check-aof --fix <filename>. 2) Alternatively you can set the 'aof-load-truncated' configuration option to yes and restart the server."
+        )
         return false
     }
 }
@@ -107,7 +109,8 @@ extension Server {
         if Self.fileSize(file.path) == 0 {
             if Self.fileSize(config.dbfilename) > 0 {
                 Log.warning(
-                    "appendonly is yes and \(file.path) is empty: starting without data, as Redis does. \(config.dbfilename) is not loaded. To take it over, start with appendonly no, then CONFIG SET appendonly yes.")
+                    "appendonly is yes and \(file.path) is empty: starting without data, as Redis does. \(config.dbfilename) is not loaded. To take it over, start with appendonly no, then CONFIG SET appendonly yes."
+                )
             }
             return began(file, nil, ready)
         }
@@ -149,7 +152,9 @@ extension Server {
     }
 
     /// The data is there: from now on commands are appended.
-    private func began(_ file: AppendOnlyFile, _ position: SnapshotInfo.Replication?, _ ready: () -> Void) {
+    private func began(
+        _ file: AppendOnlyFile, _ position: SnapshotInfo.Replication?, _ ready: () -> Void
+    ) {
         file.size = Self.fileSize(file.path)
         file.baseSize = file.size
         file.syncedSize = file.size
@@ -173,7 +178,9 @@ extension Server {
         defer { endLoading() }
         if load.hasPreamble {
             Log.notice("Reading RDB preamble from AOF file...")
-            if !load.took(load.job.run()) { return "Error trying to load the AOF file, check server logs." }
+            if !load.took(load.job.run()) {
+                return "Error trying to load the AOF file, check server logs."
+            }
         } else {
             adopt(Keyspace(databases: keyspace.databases.count), LoadSummary())
             load.startCommands(at: 0, base: nil)

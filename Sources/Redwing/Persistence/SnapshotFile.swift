@@ -27,7 +27,8 @@ enum SnapshotFile {
         if code >= 0, fsync(fd) != 0 { code = -errno }
         if code < 0 {
             unsafe wing_rdb_file_abort(file)
-            return "Write error saving DB on disk: \(reason(code)), writing \(temporary()) for \(path) \(place)"
+            return
+                "Write error saving DB on disk: \(reason(code)), writing \(temporary()) for \(path) \(place)"
         }
         code = unsafe wing_rdb_file_commit(file)
         if code >= 0 { return nil }

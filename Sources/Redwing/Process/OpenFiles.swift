@@ -26,7 +26,8 @@ public enum OpenFiles {
         let (best, error) = raise(from: old, to: wanted)
         if best >= wanted {
             Log.notice(
-                "Increased maximum number of open files to \(wanted) (it was originally set to \(old)).")
+                "Increased maximum number of open files to \(wanted) (it was originally set to \(old))."
+            )
             return true
         }
         return lower(configuration, to: best, wanted: wanted, old: old, error)
@@ -35,15 +36,19 @@ public enum OpenFiles {
     /// For CONFIG SET maxclients: the reason it can't be, or nil.
     public static func adjust(toMaxclients count: Int) -> String? {
         let wanted = UInt(count + reserved)
-        guard case .success(let limit) = ProcessCalls.fileLimit(), limit.soft < wanted else { return nil }
+        guard case .success(let limit) = ProcessCalls.fileLimit(), limit.soft < wanted else {
+            return nil
+        }
         let (best, _) = raise(from: limit.soft, to: wanted)
         if best >= wanted { return nil }
-        return "The operating system is not able to handle the specified number of clients, try with "
+        return
+            "The operating system is not able to handle the specified number of clients, try with "
             + "\(max(0, Int(best) - reserved))"
     }
 
     /// The highest limit the system grants, 16 files at a time downwards as Redis tries.
-    private static func raise(from old: UInt, to wanted: UInt) -> (best: UInt, error: ProcessError?) {
+    private static func raise(from old: UInt, to wanted: UInt) -> (best: UInt, error: ProcessError?)
+    {
         var error = ProcessCalls.setFileLimit(wanted)
         if error == nil { return (wanted, nil) }
         // Nobody gets more than the kernel's own bound: steps from far above it would take minutes.
@@ -59,7 +64,8 @@ public enum OpenFiles {
     }
 
     private static func lower(
-        _ configuration: Configuration, to best: UInt, wanted: UInt, old: UInt, _ error: ProcessError?
+        _ configuration: Configuration, to best: UInt, wanted: UInt, old: UInt,
+        _ error: ProcessError?
     ) -> Bool {
         let asked = configuration.maxclients
         guard best > UInt(reserved) else {
@@ -70,7 +76,8 @@ public enum OpenFiles {
         }
         configuration.maxclients = Int(best) - reserved
         Log.warning(
-            "You requested maxclients of \(asked) requiring at least \(wanted) max file descriptors.")
+            "You requested maxclients of \(asked) requiring at least \(wanted) max file descriptors."
+        )
         Log.warning(
             "Server can't set maximum open files to \(wanted) because of OS error: "
                 + "\(error?.text ?? "unknown").")

@@ -58,7 +58,8 @@ enum ProcessFacts {
 
     private static func seconds(_ time: timeval) -> String {
         let digits = String(time.tv_usec)
-        return "\(time.tv_sec)." + String(repeating: "0", count: max(0, 6 - digits.utf8.count)) + digits
+        return "\(time.tv_sec)." + String(repeating: "0", count: max(0, 6 - digits.utf8.count))
+            + digits
     }
 
     /// "Linux 6.1.0 x86_64"

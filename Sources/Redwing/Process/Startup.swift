@@ -23,7 +23,8 @@ public enum Startup {
         Log.warning("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo")
         Log.warning(
             "Redwing version=\(Version.redwing), Redis version=\(Version.redis), "
-                + "bits=\(Int.bitWidth), commit=00000000, modified=0, pid=\(getpid()), just started")
+                + "bits=\(Int.bitWidth), commit=00000000, modified=0, pid=\(getpid()), just started"
+        )
         if hasArguments {
             Log.warning("Configuration loaded")
         } else {
@@ -73,7 +74,8 @@ public enum Startup {
         let ignored = Directive.ignored(by: configuration)
         if !ignored.isEmpty {
             Log.notice(
-                "These directives have no effect in this server: \(ignored.joined(separator: ", "))")
+                "These directives have no effect in this server: \(ignored.joined(separator: ", "))"
+            )
         }
     }
 
@@ -83,7 +85,8 @@ public enum Startup {
             Log.notice("Ready to accept connections")
         }
         if !configuration.unixsocket.isEmpty {
-            Log.notice("The server is now ready to accept connections at \(configuration.unixsocket)")
+            Log.notice(
+                "The server is now ready to accept connections at \(configuration.unixsocket)")
         }
         supervisor.ready(isReplica: configuration.replicaof != nil)
     }

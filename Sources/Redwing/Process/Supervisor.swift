@@ -28,8 +28,9 @@ public struct Supervisor {
             }
             return .no
         }
-        Log.notice("supervised by systemd. Please make sure you set appropriate values for "
-            + "TimeoutStartSec and TimeoutStopSec in your service unit.")
+        Log.notice(
+            "supervised by systemd. Please make sure you set appropriate values for "
+                + "TimeoutStartSec and TimeoutStopSec in your service unit.")
         return .systemd
     }
 

@@ -146,7 +146,9 @@ extension Server {
         for prefix in rooms.tracking.takeChanges() {
             let keys = Array(prefix.changed.keys)
             for id in prefix.clients {
-                guard let client = clients[id], let state = client.attachments.tracking else { continue }
+                guard let client = clients[id], let state = client.attachments.tracking else {
+                    continue
+                }
                 let told = state.noLoop ? keys.filter { prefix.changed[$0] != id } : keys
                 if !told.isEmpty { tell(client, told) }
             }

@@ -35,7 +35,9 @@ extension ReplicationRoom {
         while at < client.count {
             if client.word(at, is: "timeout"), at + 1 < client.count, timeout == 0 {
                 guard let ms = client.integer(at + 1) else { return }
-                if ms <= 0 { return client.reply.error("ERR FAILOVER timeout must be greater than 0") }
+                if ms <= 0 {
+                    return client.reply.error("ERR FAILOVER timeout must be greater than 0")
+                }
                 timeout = ms
                 at += 2
             } else if client.word(at, is: "abort"), !isAbort {
@@ -43,7 +45,8 @@ extension ReplicationRoom {
                 at += 1
             } else if client.word(at, is: "to"), at + 2 < client.count, next.target == nil {
                 guard let port = client.integer(at + 2) else { return }
-                next.target = ReplicaLink.Master(host: client[at + 1].string, port: Int(clamping: port))
+                next.target = ReplicaLink.Master(
+                    host: client[at + 1].string, port: Int(clamping: port))
                 at += 3
             } else if client.word(at, is: "force"), !next.isForced {
                 next.isForced = true
@@ -62,7 +65,9 @@ extension ReplicationRoom {
         if link.isReplica {
             return client.reply.error("ERR FAILOVER is not valid when server is a replica.")
         }
-        if replicas.isEmpty { return client.reply.error("ERR FAILOVER requires connected replicas.") }
+        if replicas.isEmpty {
+            return client.reply.error("ERR FAILOVER requires connected replicas.")
+        }
         if next.isForced && (timeout == 0 || next.target == nil) {
             return client.reply.error(
                 "ERR FAILOVER with force option requires both a timeout and target HOST and IP.")
@@ -114,7 +119,8 @@ extension ReplicationRoom {
         wantsAcks = true
         if let deadline = failover.deadline, Self.now >= deadline {
             if failover.isForced, let target = failover.target {
-                Log.notice("FAILOVER to \(target.host):\(target.port) time out exceeded, failing over.")
+                Log.notice(
+                    "FAILOVER to \(target.host):\(target.port) time out exceeded, failing over.")
                 handOver(to: target)
             } else {
                 abortFailover("Replica never caught up before timeout")

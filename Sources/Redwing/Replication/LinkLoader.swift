@@ -58,7 +58,8 @@ extension ReplicationRoom {
         if server.persistence.job == .saveToDisk {
             // Its older data must not replace what has just come.
             Log.notice(
-                "Replica is about to load the RDB file received from the master, but there is a pending RDB child running. Killing process \(server.persistence.child?.pid ?? 0) and removing its temp file to avoid any race")
+                "Replica is about to load the RDB file received from the master, but there is a pending RDB child running. Killing process \(server.persistence.child?.pid ?? 0) and removing its temp file to avoid any race"
+            )
             server.persistence.child?.stop()
         }
         Log.notice("MASTER <-> REPLICA sync: Loading DB in memory")
@@ -104,7 +105,8 @@ extension ReplicationRoom {
         server.endLoading()
         switch outcome {
         case .failed(let failure):
-            let text = "Failed trying to load the MASTER synchronization DB from \(place): \(failure)"
+            let text =
+                "Failed trying to load the MASTER synchronization DB from \(place): \(failure)"
             perform(link.loadFailed(text, at: Self.now))
         case .loaded(let fresh, let summary):
             if let refusal = guardAgainstEmpty(fresh) {
@@ -119,7 +121,8 @@ extension ReplicationRoom {
             if hadAOF { server.restartAOF() }
             if deletesSyncFiles {
                 Log.notice(
-                    "Removing the RDB file obtained from the master. This replica has persistence disabled")
+                    "Removing the RDB file obtained from the master. This replica has persistence disabled"
+                )
                 removeSyncFile()
             }
         }
@@ -165,7 +168,9 @@ extension ReplicationRoom {
         let held = server.keyspace.databases.reduce(0) { $0 + $1.count }
         guard held >= least else { return nil }
         // Our own history may end in nothing.
-        if let next = link.transfer?.history, history.leads(to: next.id, at: next.offset, from: stream.end) {
+        if let next = link.transfer?.history,
+            history.leads(to: next.id, at: next.offset, from: stream.end)
+        {
             return nil
         }
         let text =

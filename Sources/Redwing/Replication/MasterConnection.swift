@@ -232,7 +232,8 @@ final class MasterConnection: EventHandler {
         let file = TransferCalls.create(path)
         if file < 0 {
             let reason = SystemError.last("open").reason
-            let text = "Opening the temp file needed for MASTER <-> REPLICA synchronization: \(reason)"
+            let text =
+                "Opening the temp file needed for MASTER <-> REPLICA synchronization: \(reason)"
             room.perform(room.link.loadFailed(text, at: ReplicationRoom.now))
             return
         }
@@ -327,12 +328,14 @@ final class MasterConnection: EventHandler {
             if fsync(body.file) != 0 {
                 let reason = SystemError.last("fsync").reason
                 Log.warning(
-                    "Failed trying to sync the temp DB to disk in MASTER <-> REPLICA synchronization: \(reason)")
+                    "Failed trying to sync the temp DB to disk in MASTER <-> REPLICA synchronization: \(reason)"
+                )
                 TransferCalls.remove(body.path)
             } else if !TransferCalls.move(body.path, to: target) {
                 let reason = SystemError.last("rename").reason
                 Log.warning(
-                    "Failed trying to rename the temp DB into \(target) in MASTER <-> REPLICA synchronization: \(reason)")
+                    "Failed trying to rename the temp DB into \(target) in MASTER <-> REPLICA synchronization: \(reason)"
+                )
                 TransferCalls.remove(body.path)
             } else {
                 TransferCalls.syncDirectory()

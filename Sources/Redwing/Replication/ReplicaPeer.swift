@@ -60,7 +60,8 @@ extension Client {
         if let peer = attachments.replica, !peer.announcedIP.isEmpty { return peer.announcedIP }
         guard let colon = peerName.lastIndex(of: ":") else { return peerName }
         let host = peerName[..<colon]
-        return host.hasPrefix("[") && host.hasSuffix("]") ? String(host.dropFirst().dropLast()) : String(host)
+        return host.hasPrefix("[") && host.hasSuffix("]")
+            ? String(host.dropFirst().dropLast()) : String(host)
     }
 }
 

@@ -119,7 +119,8 @@ public final class ReplicationRoom {
         link.settings.announcedPort =
             config.replicaAnnouncePort > 0
             ? config.replicaAnnouncePort : config.tlsReplication ? config.tlsPort : config.port
-        link.settings.announcedIP = config.replicaAnnounceIp.isEmpty ? nil : config.replicaAnnounceIp
+        link.settings.announcedIP =
+            config.replicaAnnounceIp.isEmpty ? nil : config.replicaAnnounceIp
         link.settings.timeout = .seconds(config.replTimeout)
         switch config.replDisklessLoad {
         case .disabled: link.settings.disklessLoad = .disabled

@@ -79,7 +79,8 @@ extension ReplicationRoom {
         case .refreshGoodReplicas: refreshGoodReplicas()
         case .endIdleChild:
             if fullSync?.target == .disk {
-                Log.notice("BGSAVE for SYNC, last replica dropped and no save points, killing fork child.")
+                Log.notice(
+                    "BGSAVE for SYNC, last replica dropped and no save points, killing fork child.")
             } else {
                 Log.notice("Diskless rdb transfer, last replica dropped, killing fork child.")
             }
@@ -102,7 +103,8 @@ extension ReplicationRoom {
     /// who said `capa newline` gets it. It stands where the cursor has everything, between commands.
     private func sendNewlines() {
         for client in replicas {
-            guard let peer = client.attachments.replica, peer.flows, !peer.isFull, peer.takesNewlines
+            guard let peer = client.attachments.replica, peer.flows, !peer.isFull,
+                peer.takesNewlines
             else { continue }
             guard let cursor = peer.cursor, stream.pending(cursor) == 0 else { continue }
             say("\n", to: client, peer)
@@ -218,7 +220,8 @@ extension ReplicationRoom {
     private func overLimit(_ client: Client) {
         if client.flags.contains(.closeSoon) { return }
         Log.warning(
-            "Client \(client.describe()) scheduled to be closed ASAP for overcoming of output buffer limits.")
+            "Client \(client.describe()) scheduled to be closed ASAP for overcoming of output buffer limits."
+        )
         server.freeSoon(client)
     }
 }

@@ -23,7 +23,9 @@ extension Server {
     var isReadOnlyReplica: Bool { isReplica && config.replicaReadOnly }
     /// The link is down and stale data must not be served.
     var isStale: Bool {
-        guard !config.replicaServeStaleData, let link = rooms.replicationRoom?.link else { return false }
+        guard !config.replicaServeStaleData, let link = rooms.replicationRoom?.link else {
+            return false
+        }
         return link.isReplica && !link.isConnected
     }
     /// Too few good replicas for a write (min-replicas-to-write).
@@ -54,7 +56,9 @@ extension Server {
         let out = client.reply.out
         guard out.count > mark, out.bytes[mark] == UInt8(ascii: "-") else { return }
         statistics.unexpectedErrorReplies += 1
-        let line = out.bytes.dropFirst(mark + 1).prefix(128).array.prefix { $0 != 0x0D && $0 != 0x0A }
+        let line = out.bytes.dropFirst(mark + 1).prefix(128).array.prefix {
+            $0 != 0x0D && $0 != 0x0A
+        }
         let text = String(decoding: line, as: UTF8.self)
         // The last found command isn't the one at hand when that is unknown.
         let name = client.count > 0 ? client[0].prefix(64).string.lowercased() : "?"
@@ -169,7 +173,8 @@ extension ReplicationRoom {
         guard StreamOffset.isPlausible(found.offset) else {
             if found.offset != -1 {
                 Log.warning(
-                    "The data says that it is at offset \(found.offset) of its replication stream, which can't be: it is served without a history.")
+                    "The data says that it is at offset \(found.offset) of its replication stream, which can't be: it is served without a history."
+                )
             }
             return
         }

@@ -25,7 +25,9 @@ extension ScriptingRoom {
             if let text = accessRefusal(run, command) { return refuse(text) }
             if command.flags.contains(.write), let text = writeRefusal(run) { return refuse(text) }
         }
-        if run.wasRandom, !run.effects, command.flags.contains(.write) { return refuse(Self.tooLate) }
+        if run.wasRandom, !run.effects, command.flags.contains(.write) {
+            return refuse(Self.tooLate)
+        }
         if run.outOfMemory, !run.hasWritten, !server.isReplica, !server.loading,
             command.flags.contains(.denyoom)
         {

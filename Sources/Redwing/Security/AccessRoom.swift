@@ -119,7 +119,8 @@ extension Server {
                 try rights.apply(rule, rooms.access.register)
             } catch {
                 throw wrong(
-                    "Error in user declaration '\(String(decoding: rule, as: UTF8.self))': \(error)")
+                    "Error in user declaration '\(String(decoding: rule, as: UTF8.self))': \(error)"
+                )
             }
         }
         rooms.access.set(user.name, rights)
@@ -143,7 +144,9 @@ extension Server {
         }
         var fresh: [[UInt8]: Rights] = [:]
         var errors = ""
-        for (index, line) in text.split(separator: 10, omittingEmptySubsequences: false).enumerated() {
+        for (index, line) in text.split(separator: 10, omittingEmptySubsequences: false)
+            .enumerated()
+        {
             let place = "\(path):\(index + 1)"
             let words = line.split { $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }.map { [UInt8]($0) }
             if words.isEmpty { continue }
@@ -152,7 +155,8 @@ extension Server {
                 continue
             }
             if words[1].contains(0) {
-                errors += "'\(place): username '\(String(decoding: words[1], as: UTF8.self))' contains invalid characters. "
+                errors +=
+                    "'\(place): username '\(String(decoding: words[1], as: UTF8.self))' contains invalid characters. "
                 continue
             }
             var rights = Rights(rooms.access.register)

@@ -31,7 +31,8 @@ extension Server {
         }
         for directive in [
             "tls-cert-file", "tls-key-file", "tls-key-file-pass", "tls-client-cert-file",
-            "tls-client-key-file", "tls-client-key-file-pass", "tls-dh-params-file", "tls-ca-cert-file",
+            "tls-client-key-file", "tls-client-key-file-pass", "tls-dh-params-file",
+            "tls-ca-cert-file",
             "tls-ca-cert-dir", "tls-protocols", "tls-ciphers", "tls-ciphersuites",
             "tls-prefer-server-ciphers", "tls-session-caching", "tls-session-cache-size",
             "tls-session-cache-timeout", "tls-replication", "tls-cluster",

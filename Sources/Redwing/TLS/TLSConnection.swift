@@ -19,7 +19,8 @@ final class TLSContext {
         let reason = ByteBuffer(capacity: room)
         let place = reason.reserve(room)
         handle = unsafe redwing_tls_context_new(
-            settings.handle, outgoing ? 1 : 0, place.pointer.assumingMemoryBound(to: CChar.self), room)
+            settings.handle, outgoing ? 1 : 0, place.pointer.assumingMemoryBound(to: CChar.self),
+            room)
         if handle == 0 {
             throw TLSSettings.Fault(
                 text: unsafe String(cString: place.pointer.assumingMemoryBound(to: CChar.self)))
@@ -61,7 +62,8 @@ final class TLSConnection: Transport, @unchecked Sendable {
         case Int(REDWING_TLS_WANTS_READ): return .wantsRead
         case Int(REDWING_TLS_WANTS_WRITE): return .wantsWrite
         default:
-            return .failed(unsafe String(cString: place.pointer.assumingMemoryBound(to: CChar.self)))
+            return .failed(
+                unsafe String(cString: place.pointer.assumingMemoryBound(to: CChar.self)))
         }
     }
 

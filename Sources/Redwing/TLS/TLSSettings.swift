@@ -33,7 +33,8 @@ final class TLSSettings {
             unsafe redwing_tls_settings_text(handle, Int32(which.rawValue), value)
         }
         redwing_tls_settings_numbers(
-            handle, protocols, config.tlsPreferServerCiphers ? 1 : 0, config.tlsSessionCaching ? 1 : 0,
+            handle, protocols, config.tlsPreferServerCiphers ? 1 : 0,
+            config.tlsSessionCaching ? 1 : 0,
             Int64(config.tlsSessionCacheSize), Int64(config.tlsSessionCacheTimeout))
     }
 
