@@ -73,13 +73,10 @@ extension Client {
         return Bytes.with(ready.key) { $0 != key }
     }
 
-    /// Waits until one of `keys` is ready, then the command is run again.
-    ///
-    /// - Parameters:
-    ///   - type: what a key must hold; nil when the command is to see whatever became of it.
-    ///   - milliseconds: 0 waits for ever.
-    ///   - words: what to run again, when it is not the command as it came (XREAD's `$` made concrete).
-    ///   - timeoutReply: the null array as a rule.
+    /// Waits until one of `keys` is ready, then the command is run again. A key must hold `type`; nil
+    /// when the command is to see whatever became of it. 0 milliseconds wait for ever. `words` is what
+    /// to run again, when it is not the command as it came (XREAD's `$` made concrete); the reply of a
+    /// timeout is the null array as a rule.
     public func block(
         on keys: [Bytes], holding type: ValueType?, milliseconds: Int64, words: [[UInt8]]? = nil,
         timeoutReply: @escaping (Client) -> Void = { $0.reply.nullArray() }

@@ -23,7 +23,8 @@ public struct EventClass: OptionSet, Sendable {
     public static let evicted = EventClass(rawValue: 512)  // e
     public static let stream = EventClass(rawValue: 1024)  // t
     public static let keyMiss = EventClass(rawValue: 2048)  // m
-    public static let all = EventClass(rawValue: 4 + 8 + 16 + 32 + 64 + 128 + 256 + 512 + 1024)  // A
+    /// A
+    public static let all = EventClass(rawValue: 4 + 8 + 16 + 32 + 64 + 128 + 256 + 512 + 1024)
 }
 
 extension Client {

@@ -37,7 +37,7 @@ final class AOFLoader {
     private var errorsLogged = 0
     private static let chunk = 1 << 20
 
-    /// - Parameter offset: where the commands begin, behind the preamble.
+    /// The commands begin at `offset`, behind the preamble.
     init(_ server: Server, fd: Int32, offset: UInt64, size: UInt64, base: SnapshotInfo.Replication?)
     {
         self.server = server

@@ -53,11 +53,11 @@ public final class ChildProcess {
         init(_ body: @escaping (ChildReport) -> Int32) { self.body = body }
     }
 
-    /// Forks; in the child `body` runs and the process ends with its result.
+    /// Forks; in the child `body` runs and the process ends with its result. Besides 0, 1 and 2 it has
+    /// the descriptors of `keeping`. `finished` runs on the main thread when the child is gone. Throws
+    /// what fork(2) was refused for.
     ///
-    /// - Parameters:
-    ///   - keeping: descriptors the child needs, besides 0, 1 and 2.
-    ///   - finished: runs on the main thread when the child is gone.
+    /// - Throws: `SystemError`.
     public init(
         _ server: Server, title: String, keeping: [Int32],
         body: @escaping (ChildReport) -> Int32, finished: @escaping (ChildEnd) -> Void
