@@ -81,6 +81,8 @@ def test_ten_replicas_of_which_two_are_slow_and_one_is_deaf(farm, spool):
     counted = {f"127.0.0.1:{one.port}" for one in fast}
     assert not any(name in line for name in counted for line in master.log().splitlines()
                    if "dropping" in line or "timedout" in line)
+    # It comes alone now: nobody is to be waited for.
+    master.call("CONFIG", "SET", "repl-diskless-sync-delay", "0")
     proxies[2].cut()
     proxies[2].resume()
     assert_same(master, *fast, *slow, deaf, timeout=60)

@@ -91,8 +91,9 @@ import Testing
         #expect(
             world.places.isEmpty && Set(world.dropped) == [1, 3, 4] && world.dropped.first == 4)
         #expect(world.most <= world.limit)
-        // Alone the fast ones need 1.8 s. The deaf one costs two seconds, the slow ones as much.
-        #expect(world.now < 7)
+        // Alone the fast ones need 1.8 s. The deaf one costs two seconds, the slow ones as much, and a
+        // small spool lets the fast ones do little in between.
+        #expect(world.now < 9)
     }
 
     @Test func aSlowOneIsLeftAloneAsLongAsNobodyNeedsRoom() {

@@ -38,7 +38,6 @@ extension Server {
     /// Bytes that maxmemory doesn't count: they go by themselves when replicas and the disk have
     /// taken them, and evicting keys would only make more of them.
     var uncountedMemory: Int { replicaBufferBytes + aofBufferBytes }
-    /// Writers are paused for a failover: nothing may be deleted by expiry.
 
     /// The master's request was applied: offset, sub-replicas, backlog.
     func masterApplied(_ client: Client, _ bytes: Bytes) {
