@@ -16,6 +16,8 @@ TESTS = ["ping_mbulk", "set", "get", "incr", "lpush", "rpush", "lpop", "rpop", "
 BARRED = {"get", "set", "incr", "lpush", "lpop", "sadd", "hset", "zadd", "mset"}
 # Pipeline depth → (requests at scale 1, bar of the nine, bar of all others).
 DEPTHS = {1: (200_000, 0.9, 1.0), 16: (2_000_000, 0.55, 1.0)}
+# What there must be to read or to pop, made outside of the measurement.
+MAKERS = {"get": "set", "lpop": "lpush", "rpop": "lpush", "spop": "sadd", "zpopmin": "zadd"}
 
 
 def run(report, gen, arguments):
@@ -46,10 +48,8 @@ def best(server, test, depth, count, repeat):
 
 def measure(server, test, depth, count):
     server.call("FLUSHALL")
-    if test in ("lpop", "rpop", "spop", "zpopmin"):
-        # Something to pop, made outside of the measurement.
-        maker = {"spop": "sadd", "zpopmin": "zadd"}.get(test, "lpush")
-        benchmark(server, maker, 16, count)
+    if test in MAKERS:
+        benchmark(server, MAKERS[test], 16, count)
     before = cpu_s(server)
     done, rate = benchmark(server, test, depth, count)
     return (cpu_s(server) - before) * 1e6 / done, rate
