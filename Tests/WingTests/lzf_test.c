@@ -159,9 +159,9 @@ static size_t model_size(const unsigned char *in, size_t length) {
 /* Prose, code, and data with numbers, in values as people store them; each is also what
  * wing_lzf_promises takes for text. */
 TEST(lzf_finds_what_a_plain_search_finds) {
-    static const char *files[] = {"../../ARCHITECTURE.md", "../../CSources/Wing/lzf.c",
+    static const char *files[] = {"../Fixtures/text/prose.txt", "../Fixtures/text/code.txt",
                                   "../Fixtures/redis-6.0.7.json",
-                                  "../../Benchmarks/results/sync.json"};
+                                  "../Fixtures/text/numbers.json"};
     static const size_t sizes[] = {100, 200, 300, 1000, 4000};
     static unsigned char bytes[1 << 16], out[1 << 16];
     for (size_t file = 0; file < sizeof files / sizeof *files; file++) {
