@@ -172,10 +172,9 @@ public struct HashTable<Keys: TableKeys> {
     public func findSlot(_ key: Bytes, _ hash: UInt64) -> Address {
         let word = place(hash).load(UInt64.self)
         if word == 0 { return .null }
-        let words = Self.words(word)
         let tag = Self.tag(hash, word >> 56)
-        var slot = Self.segment(word) + (8 &+ Segment.home(tag, words) &* 8)
-        let end = Self.segment(word) + words &* 8
+        var slot = Self.home(hash, word)
+        let end = Self.segment(word) + Self.words(word) &* 8
         while slot.raw < end.raw {
             let value = slot.load(UInt64.self)
             if value == 0 || value >> 48 > tag { return .null }
@@ -195,13 +194,17 @@ public struct HashTable<Keys: TableKeys> {
         slot.store(tag | UInt64(element.raw))
     }
 
+    /// Where an element with the hash has its home, in the segment that `word` of the directory names.
+    @inlinable @inline(__always)
+    static func home(_ hash: UInt64, _ word: UInt64) -> Address {
+        segment(word) + (8 &+ Segment.home(tag(hash, word >> 56), words(word)) &* 8)
+    }
+
     /// Asks for the cache lines where an element with this hash would have its slot.
     @inlinable
     public func prefetchSlot(_ hash: UInt64) {
         let word = place(hash).load(UInt64.self)
-        if word == 0 { return }
-        let home = Segment.home(Self.tag(hash, word >> 56), Self.words(word))
-        (Self.segment(word) + (8 &+ home &* 8)).prefetch()
+        if word != 0 { Self.home(hash, word).prefetch() }
     }
 
     /// Asks for the cache lines that an insertion with this hash touches: the slot's, and the one in
@@ -210,10 +213,8 @@ public struct HashTable<Keys: TableKeys> {
     public func prefetchInsertion(_ hash: UInt64) {
         let word = place(hash).load(UInt64.self)
         if word == 0 { return }
-        let segment = Self.segment(word)
-        segment.prefetch()
-        (segment + (8 &+ Segment.home(Self.tag(hash, word >> 56), Self.words(word)) &* 8))
-            .prefetch()
+        Self.segment(word).prefetch()
+        Self.home(hash, word).prefetch()
     }
 
     /// Asks for the cache line of the element that likely has this hash; after `prefetchSlot`.
@@ -221,10 +222,9 @@ public struct HashTable<Keys: TableKeys> {
     public func prefetchElement(_ hash: UInt64) {
         let word = place(hash).load(UInt64.self)
         if word == 0 { return }
-        let words = Self.words(word)
         let tag = Self.tag(hash, word >> 56)
-        var slot = Self.segment(word) + (8 &+ Segment.home(tag, words) &* 8)
-        let end = Self.segment(word) + words &* 8
+        var slot = Self.home(hash, word)
+        let end = Self.segment(word) + Self.words(word) &* 8
         while slot.raw < end.raw {
             let value = slot.load(UInt64.self)
             if value == 0 || value >> 48 > tag { return }

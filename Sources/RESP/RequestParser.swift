@@ -129,6 +129,36 @@ public struct RequestParser {
         return .request(size: size)
     }
 
+    /// A glance at the request that `bytes` begin with: its size and its second to fourth word (empty
+    /// where it has none). Nil for one that isn't complete or isn't a plain multibulk request of two
+    /// words and more; nothing is judged here.
+    @inline(__always)
+    public static func outline(
+        _ bytes: Bytes
+    ) -> (size: Int, key: Bytes, second: Bytes, third: Bytes)? {
+        if bytes.isEmpty || bytes.start.byte(at: 0) != UInt8(ascii: "*") { return nil }
+        var at = 1
+        guard let count = header(bytes, &at), count >= 2 else { return nil }
+        var words = (Bytes.empty, Bytes.empty, Bytes.empty)
+        var index = 0
+        while index < count {
+            if at >= bytes.count || bytes.start.byte(at: at) != UInt8(ascii: "$") { return nil }
+            at &+= 1
+            guard let size = header(bytes, &at), size >= 0, size <= bytes.count &- at &- 2
+            else { return nil }
+            let word = Bytes(start: bytes.start + at, count: size)
+            switch index {
+            case 1: words.0 = word
+            case 2: words.1 = word
+            case 3: words.2 = word
+            default: break
+            }
+            at &+= size &+ 2
+            index &+= 1
+        }
+        return (at, words.0, words.1, words.2)
+    }
+
     /// The number between `at` and the next CRLF; moves `at` behind it. Nil: not there yet, or bad.
     @inline(__always)
     static func header(_ bytes: Bytes, _ at: inout Int) -> Int? {

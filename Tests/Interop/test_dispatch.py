@@ -408,3 +408,28 @@ def test_access_bits_follow_the_policy(farm):
         client.call("CONFIG", "SET", "maxmemory-policy", "noeviction")
         client.call("SET", "newer", "1")
         assert client.call("OBJECT", "IDLETIME", "newer") < 10
+
+
+# Pipelines: what later requests will need is fetched ahead, from tables large enough for that.
+
+def test_long_pipelines_over_large_tables(pair):
+    """Keys, members and words that the fetching ahead guesses right and wrong; all replies as Redis's."""
+    count = 5000
+    pair.random([("SET", f"key:{i}", f"value {i}") for i in range(count)])
+    pair.random([("HSET", "hash", f"field:{i}", i) for i in range(count)])
+    pair.random([("SADD", "set", f"member:{i}") for i in range(count)])
+    pair.random([("ZADD", "zset", i % 7, f"member:{i}") for i in range(count)])
+    requests = []
+    for i in range(0, 2 * count, 3):
+        requests += [
+            ("GET", f"key:{i}"), ("HGET", "hash", f"field:{i}"), ("SISMEMBER", "set", f"member:{i}"),
+            ("ZSCORE", "zset", f"member:{i}"), ("ZADD", "zset", i % 5, f"member:{i}"), ("PING",),
+            ("HSET", "hash", f"field:{i}", "x", "", ""), ("SREM", "set", f"member:{i - 1}"),
+            ("DEL", f"key:{i - 2}", ""), ("HSET", f"key:{i}", "a", "b"), ("GET", ""), ("ECHO", "hash"),
+            ("ZINCRBY", "zset", 1, f"member:{i}"), ("APPEND", f"key:{i % 100}", "+"), ("NOSUCH", "hash", "x"),
+        ]
+    pair.random(requests)
+    # Blocked, closed and in a transaction in the middle of what was looked at.
+    pair.random([("MULTI",), ("HDEL", "hash", "field:1"), ("GET", "key:1"), ("DEL", "hash"), ("EXEC",),
+                 ("HGET", "hash", "field:2"), ("SELECT", "1"), ("GET", "key:2"), ("SELECT", "0"),
+                 ("FLUSHALL",), ("GET", "key:3"), ("HGET", "hash", "field:3")])

@@ -34,6 +34,33 @@ func outcomes(_ text: String, step: Int, limits: RequestLimits = RequestLimits()
     return lines
 }
 
+@Suite("A glance at requests")
+struct RequestOutlineTests {
+    @Test(arguments: [
+        ("*2\r\n$3\r\nGET\r\n$1\r\nk\r\n", "22 k||"),
+        ("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$0\r\n\r\n*1", "28 k||"),
+        ("*5\r\n$4\r\nZADD\r\n$1\r\nk\r\n$1\r\n1\r\n$1\r\na\r\n$1\r\nb\r\n", "44 k|1|a"),
+        ("", nil), ("PING\r\n", nil), ("*1\r\n$4\r\nPING\r\n", nil), ("*-1\r\n", nil),
+        ("*2\r\n$3\r\nGET\r\n:1\r\n", nil), ("*2\r\n$3\r\nGET\r\n$-1\r\n", nil),
+        ("*2\r\n$3\r\nGET\r\n$999999999999999999\r\nk\r\n", nil),
+        ("*2\r\n$9999999999999999999\r\n", nil),
+    ])
+    func saysWhatIsThere(_ text: String, _ expected: String?) {
+        let shown = Bytes.with(text) { bytes in
+            RequestParser.outline(bytes).map {
+                "\($0.size) \($0.key.string)|\($0.second.string)|\($0.third.string)"
+            }
+        }
+        #expect(shown == expected)
+        guard let expected, let size = Int(expected.split(separator: " ")[0]) else { return }
+        // No prefix of a request shows anything.
+        for count in 0..<size {
+            let isNothing = Bytes.with(text) { RequestParser.outline($0.prefix(count)) == nil }
+            #expect(isNothing, "of \(count) bytes")
+        }
+    }
+}
+
 @Suite("Requests")
 struct RequestParserTests {
     @Test(arguments: [

@@ -94,6 +94,8 @@ public final class Command {
     /// ACL categories beyond those that follow from the flags: "string", "list", "dangerous", …
     public let categories: [String]
     public let body: CommandBody
+    /// Whether it is one of the families that look for members inside of a key's value.
+    let looksInside: Bool
     /// Finds the keys where their places depend on the arguments (indices into the arguments).
     public let keyFinder: ((Arguments) -> [Int])?
     /// What it does, in a sentence.
@@ -129,6 +131,7 @@ public final class Command {
         self.flags = CommandFlags(words: flags)
         (firstKey, lastKey, keyStep) = keys
         self.categories = categories.split(separator: " ").map(String.init)
+        looksInside = !Set(self.categories).isDisjoint(with: ["hash", "set", "sortedset", "geo"])
         self.keyFinder = keyFinder
         self.subcommands = subcommands
         self.since = since
@@ -202,6 +205,7 @@ public final class Command {
         flags = other.flags
         (firstKey, lastKey, keyStep) = (other.firstKey, other.lastKey, other.keyStep)
         categories = other.categories
+        looksInside = other.looksInside
         keyFinder = other.keyFinder
         summary = other.summary
         since = other.since

@@ -6,6 +6,7 @@
 
 import Configuration
 import Glibc
+import Keyspace
 import Memory
 import RESP
 
@@ -86,6 +87,7 @@ extension Server {
             client.authenticated || client.flags.contains(.master)
             ? requestLimits : .unauthenticated
         let stop: ClientFlags = [.blocked, .postponed, .closeAfterReply, .closeSoon, .closed]
+        var foreseen = 0
         while !buffer.isEmpty {
             if !client.flags.isDisjoint(with: stop) { return }
             switch client.parser.parse(buffer.bytes, limits: limits, into: &client.arguments) {
@@ -102,6 +104,11 @@ extension Server {
                     return
                 }
                 finished(client, size: size, in: buffer)
+                if foreseen > 0 {
+                    foreseen &-= 1
+                } else if !buffer.isEmpty, !client.isClosed {
+                    foreseen = foresee(buffer.bytes, for: client)
+                }
             case .empty(let size):
                 // An empty line from a replica is its sign of life while it loads.
                 if client.flags.contains(.replica) { replicaGaveSign(client) }
@@ -118,6 +125,21 @@ extension Server {
                 return
             }
         }
+    }
+
+    /// Asks for the memory that the next requests of a pipeline will need; returns how many it saw.
+    private func foresee(_ bytes: Bytes, for client: Client) -> Int {
+        // Who loads may be another thread.
+        if loading { return Foresight.window }
+        var bytes = bytes
+        var foresight = Foresight()
+        while !foresight.isFull, let next = RequestParser.outline(bytes) {
+            foresight.append(key: next.key, second: next.second, third: next.third)
+            bytes = bytes.dropFirst(next.size)
+        }
+        foresight.fetch(
+            from: client.database, inside: client.command?.looksInside == true)
+        return foresight.count
     }
 
     @inline(__always)
