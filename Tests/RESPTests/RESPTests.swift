@@ -37,9 +37,9 @@ func outcomes(_ text: String, step: Int, limits: RequestLimits = RequestLimits()
 @Suite("A glance at requests")
 struct RequestOutlineTests {
     @Test(arguments: [
-        ("*2\r\n$3\r\nGET\r\n$1\r\nk\r\n", "22 k||"),
-        ("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$0\r\n\r\n*1", "28 k||"),
-        ("*5\r\n$4\r\nZADD\r\n$1\r\nk\r\n$1\r\n1\r\n$1\r\na\r\n$1\r\nb\r\n", "44 k|1|a"),
+        ("*2\r\n$3\r\nGET\r\n$1\r\nk\r\n", "20 k||"),
+        ("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$0\r\n\r\n*1", "26 k||"),
+        ("*5\r\n$4\r\nZADD\r\n$1\r\nk\r\n$1\r\n1\r\n$1\r\na\r\n$1\r\nb\r\n", "42 k|1|a"),
         ("", nil), ("PING\r\n", nil), ("*1\r\n$4\r\nPING\r\n", nil), ("*-1\r\n", nil),
         ("*2\r\n$3\r\nGET\r\n:1\r\n", nil), ("*2\r\n$3\r\nGET\r\n$-1\r\n", nil),
         ("*2\r\n$3\r\nGET\r\n$999999999999999999\r\nk\r\n", nil),
