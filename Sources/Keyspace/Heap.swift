@@ -3,8 +3,8 @@
 // Where stored data lives: one heap per data set, so that a whole data set can be dropped at once
 // and a loader thread can build its own beside the one in service without a lock.
 //
-// Blocks up to 1 KiB come from slabs of 64 KiB, each cut into blocks of one size (a class every 8
-// bytes). A heap reserves one huge range of addresses; slab n lies at base + n·64 KiB and its record
+// Blocks up to 16 KiB come from slabs of 64 KiB, each cut into blocks of one size: up to 1 KiB a class
+// every 8 bytes, above a class for each whole number of blocks from 63 down to 4. A heap reserves one huge range of addresses; slab n lies at base + n·64 KiB and its record
 // at slabs + n·16, so a block's slab is a shift away and blocks carry no header. 32 slabs make a
 // chunk, a huge page, which is the unit taken from and given back to the system. A slab that has
 // become empty may serve any class. Larger blocks come from a jemalloc arena of the heap's own.
@@ -14,7 +14,7 @@
 //           bytes; 0xFFFF none                    4  4  next chunk of its list, 0 none
 //     2  2  first block never used, same unit     8  4  previous chunk of its list, 0 none
 //     4  2  blocks in use                         12 4  1 when it has pages
-//     6  2  class: block size / 8
+//     6  2  class: block size / 8; above 1 KiB 192 less the blocks of a slab
 //     8  4  next slab of its class, 0 none
 //     12 4  previous slab of its class, 0 none
 //
@@ -38,6 +38,7 @@ public struct Heap: Equatable, Sendable {
     @usableFromInline static let slabsPerChunk = 32
     @usableFromInline static let chunkSize = 1 << 21
     @usableFromInline static let largestSmall = 1024
+    @usableFromInline static let largestSlabbed = 1 << 14
     @usableFromInline static let none: UInt16 = 0xFFFF
 
     /// Offsets in the record of the heap.
@@ -58,17 +59,17 @@ public struct Heap: Equatable, Sendable {
         @usableFromInline static let cache = 76
         @usableFromInline static let regionSize = 80
         @usableFromInline static let committedRecords = 88
-        /// 129 slab numbers: the first slab of each class with room.
+        /// 189 slab numbers: the first slab of each class with room.
         @usableFromInline static let classes = 128
-        /// 129 16-bit numbers: how many blocks a slab of the class has.
-        @usableFromInline static let capacities = 128 + 129 * 4
+        /// 189 16-bit numbers: how many blocks a slab of the class has.
+        @usableFromInline static let capacities = 128 + 189 * 4
         static let size = 4096
     }
 
     /// Bytes in use by blocks, with the rounding of their classes.
     @inlinable public var used: Int { at.load(Int.self, at: Field.used) }
 
-    /// Bytes in use by blocks of more than 1 KiB.
+    /// Bytes in use by blocks of more than 16 KiB.
     public var usedLarge: Int { at.load(Int.self, at: Field.large) }
 
     /// Bytes of the chunks that have pages, in use or not.
@@ -109,6 +110,9 @@ public struct Heap: Equatable, Sendable {
         for step in 1...128 {
             at.store(UInt16(Self.slabSize / (step * 8)), at: Field.capacities + step * 2)
         }
+        for blocks in 4...63 {
+            at.store(UInt16(blocks), at: Field.capacities + Self.step(blocks: blocks) * 2)
+        }
     }
 
     private static func recordBytes(_ region: Int) -> Int {
@@ -130,11 +134,17 @@ public struct Heap: Equatable, Sendable {
 
     @inlinable @inline(__always)
     public func allocate(_ size: Int) -> Address {
-        if size > Self.largestSmall { return allocateLarge(size) }
+        if size > Self.largestSmall { return allocateBeyondSmall(size) }
         let step = size <= 8 ? 1 : (size &+ 7) >> 3
+        return take(step, units: step)
+    }
+
+    /// A block of class `step`, of `units` times 8 bytes.
+    @inlinable @inline(__always)
+    func take(_ step: Int, units: Int) -> Address {
         var slab = at.load(UInt32.self, at: Field.classes &+ step &* 4)
         if slab == 0 { slab = openSlab(step) }
-        at.store(at.load(Int.self, at: Field.used) &+ step &* 8, at: Field.used)
+        at.store(at.load(Int.self, at: Field.used) &+ units &* 8, at: Field.used)
         let record = slabRecord(slab)
         let place: Address
         let free = record.load(UInt16.self)
@@ -144,7 +154,7 @@ public struct Heap: Equatable, Sendable {
         } else {
             let next = record.load(UInt16.self, at: 2)
             place = slabStart(slab) + Int(next) &* 8
-            record.store(next &+ UInt16(truncatingIfNeeded: step), at: 2)
+            record.store(next &+ UInt16(truncatingIfNeeded: units), at: 2)
         }
         let live = record.load(UInt16.self, at: 4) &+ 1
         record.store(live, at: 4)
@@ -162,12 +172,14 @@ public struct Heap: Equatable, Sendable {
 
     @inlinable @inline(__always)
     public func free(_ block: Address, _ size: Int) {
-        if size > Self.largestSmall {
-            freeLarge(block, size)
-            return
-        }
+        if size > Self.largestSmall { return freeBeyondSmall(block, size) }
         let step = size <= 8 ? 1 : (size &+ 7) >> 3
-        at.store(at.load(Int.self, at: Field.used) &- step &* 8, at: Field.used)
+        giveBack(block, step, units: step)
+    }
+
+    @inlinable @inline(__always)
+    func giveBack(_ block: Address, _ step: Int, units: Int) {
+        at.store(at.load(Int.self, at: Field.used) &- units &* 8, at: Field.used)
         let offset = block.raw &- at.load(UInt.self, at: Field.base)
         let slab = UInt32(truncatingIfNeeded: offset >> UInt(Self.slabShift)) &+ 1
         let record = slabRecord(slab)
@@ -184,7 +196,7 @@ public struct Heap: Equatable, Sendable {
 
     /// Grows or shrinks a block, moving it when it must; the first min(from, to) bytes are kept.
     public func resize(_ block: Address, from: Int, to: Int) -> Address {
-        if from > Self.largestSmall && to > Self.largestSmall {
+        if from > Self.largestSlabbed && to > Self.largestSlabbed {
             let flags = at.load(Int32.self, at: Field.arenaFlags)
             let change = Int(redwing_block_size(to)) - Int(redwing_block_size(from))
             let moved = redwing_block_resize(block.raw, from, to, flags)
@@ -203,7 +215,39 @@ public struct Heap: Equatable, Sendable {
     @inlinable
     public static func rounded(_ size: Int) -> Int {
         if size <= 8 { return 8 }
-        return size <= largestSmall ? (size + 7) & ~7 : Int(redwing_block_size(size))
+        return size <= largestSmall ? (size + 7) & ~7 : roundedBeyondSmall(size)
+    }
+
+    // MARK: Beyond 1 KiB
+
+    /// How many blocks for `size`, 1025 to 16384 bytes, a slab has: 63 to 4.
+    @inline(__always)
+    private static func blocks(for size: Int) -> Int { slabSize / ((size + 7) & ~7) }
+
+    /// The class of slabs with so many blocks, and these blocks' size in units of 8 bytes.
+    @inline(__always)
+    private static func step(blocks: Int) -> Int { 192 - blocks }
+    @inline(__always)
+    private static func units(blocks: Int) -> Int { slabSize / blocks / 8 }
+
+    @usableFromInline
+    static func roundedBeyondSmall(_ size: Int) -> Int {
+        size <= largestSlabbed
+            ? units(blocks: blocks(for: size)) * 8 : Int(redwing_block_size(size))
+    }
+
+    @usableFromInline
+    func allocateBeyondSmall(_ size: Int) -> Address {
+        if size > Self.largestSlabbed { return allocateLarge(size) }
+        let blocks = Self.blocks(for: size)
+        return take(Self.step(blocks: blocks), units: Self.units(blocks: blocks))
+    }
+
+    @usableFromInline
+    func freeBeyondSmall(_ block: Address, _ size: Int) {
+        if size > Self.largestSlabbed { return freeLarge(block, size) }
+        let blocks = Self.blocks(for: size)
+        giveBack(block, Self.step(blocks: blocks), units: Self.units(blocks: blocks))
     }
 
     // MARK: Inside
@@ -368,8 +412,7 @@ public struct Heap: Equatable, Sendable {
         if next != 0 { chunkRecord(next).store(previous, at: 8) }
     }
 
-    @usableFromInline
-    func allocateLarge(_ size: Int) -> Address {
+    private func allocateLarge(_ size: Int) -> Address {
         var flags = at.load(Int32.self, at: Field.arenaFlags)
         if flags == 0 {
             var arena: UInt32 = 0
@@ -386,8 +429,7 @@ public struct Heap: Equatable, Sendable {
         return Address(block)
     }
 
-    @usableFromInline
-    func freeLarge(_ block: Address, _ size: Int) {
+    private func freeLarge(_ block: Address, _ size: Int) {
         redwing_block_free(block.raw, size, at.load(Int32.self, at: Field.arenaFlags))
         count(large: -Int(redwing_block_size(size)))
     }

@@ -27,7 +27,7 @@ public enum Values {
     ) -> Int {
         switch kind {
         case .stringInteger, .stringInline: 0
-        case .stringRaw: Heap.rounded(RawString(container).size)
+        case .stringRaw: RawString(container).memory
         case .listQuick: ListValue(container).memoryUsage(samples: samples)
         case .setInteger, .setTable: SetValue.memory(kind, container, samples: samples)
         case .hashPacked, .hashTable: HashValue.memoryUsage(kind, container, samples: samples)
@@ -66,7 +66,13 @@ public enum Values {
     }
 }
 
-/// The container of a string too long for its entry: 8 bytes count, 8 bytes capacity, the bytes.
+/// The container of a string too long for its entry:
+///
+///     0   8  count
+///     8   8  capacity, bit 63: apart
+///     16  …  the bytes; of a string that is apart: 8 bytes, the address of a block with nothing else
+///
+/// From 8 KiB on a string is apart: with 16 bytes before it, one of 16 KiB would take 20.
 @safe
 public struct RawString {
     public let address: Address
@@ -74,33 +80,67 @@ public struct RawString {
     @inlinable @inline(__always)
     public init(_ address: Address) { self.address = address }
 
+    @usableFromInline static let headerSize = 16
+    static let apartHeaderSize = 24
+    static let apartFrom = 8 << 10
+    @usableFromInline static let apartFlag = Int.min
+
     public static func create(count: Int, capacity: Int, _ heap: Heap) -> RawString {
-        let block = heap.allocate(16 + capacity)
+        if capacity >= apartFrom {
+            let string = RawString(heap.allocate(apartHeaderSize))
+            string.address.store(count)
+            string.set(apart: heap.allocate(capacity), capacity)
+            return string
+        }
+        let block = heap.allocate(headerSize + capacity)
         block.store(count)
-        block.store(Heap.rounded(16 + capacity) - 16, at: 8)
+        block.store(Heap.rounded(headerSize + capacity) - headerSize, at: 8)
         return RawString(block)
     }
 
+    private func set(apart block: Address, _ capacity: Int) {
+        address.store(Heap.rounded(capacity) | Self.apartFlag, at: 8)
+        address.store(address: block, at: 16)
+    }
+
+    @inlinable @inline(__always)
+    var isApart: Bool { address.load(Int.self, at: 8) < 0 }
+
     @inlinable public var count: Int { address.load(Int.self) }
-    @inlinable public var capacity: Int { address.load(Int.self, at: 8) }
-    @inlinable public var size: Int { 16 + capacity }
-    @inlinable public var start: Address { address + 16 }
+    @inlinable public var capacity: Int { address.load(Int.self, at: 8) & ~Self.apartFlag }
+    @inlinable
+    public var start: Address { isApart ? address.address(at: 16) : address + Self.headerSize }
     @inlinable public var bytes: Bytes { Bytes(start: start, count: count) }
+
+    /// Bytes that it takes, with the rounding of its blocks.
+    public var memory: Int { capacity + (isApart ? Self.apartHeaderSize : Self.headerSize) }
 
     /// The same string with room for `count` bytes, which becomes its length; the new ones are zero.
     /// A string that grows gets twice what it asks for, from 1 MiB on 1 MiB more.
     func resized(to count: Int, _ heap: Heap) -> RawString {
         let old = self.count
-        var string = self
-        if count > capacity {
-            let room = count < 1 << 20 ? count * 2 : count + 1 << 20
-            let moved = heap.resize(address, from: size, to: 16 + room)
-            moved.store(Heap.rounded(16 + room) - 16, at: 8)
-            string = RawString(moved)
-        }
+        let string = count > capacity ? grown(to: count, heap) : self
         if count > old { (string.start + old).fill(0, count: count - old) }
         string.address.store(count)
         return string
+    }
+
+    private func grown(to count: Int, _ heap: Heap) -> RawString {
+        let room = count < 1 << 20 ? count * 2 : count + 1 << 20
+        if isApart {
+            set(apart: heap.resize(start, from: capacity, to: room), room)
+            return self
+        }
+        if room < Self.apartFrom {
+            let size = Self.headerSize + room
+            let moved = heap.resize(address, from: Self.headerSize + capacity, to: size)
+            moved.store(Heap.rounded(size) - Self.headerSize, at: 8)
+            return RawString(moved)
+        }
+        let fresh = Self.create(count: self.count, capacity: room, heap)
+        fresh.start.copy(from: bytes)
+        free(heap)
+        return fresh
     }
 
     func copy(_ heap: Heap) -> Address {
@@ -109,5 +149,12 @@ public struct RawString {
         return fresh.address
     }
 
-    func free(_ heap: Heap) { heap.free(address, size) }
+    func free(_ heap: Heap) {
+        if isApart {
+            heap.free(start, capacity)
+            heap.free(address, Self.apartHeaderSize)
+        } else {
+            heap.free(address, Self.headerSize + capacity)
+        }
+    }
 }

@@ -65,12 +65,24 @@ struct Choices: RandomNumberGenerator {
     @Test func emptySlabsServeOtherClasses() {
         let heap = Heap()
         defer { heap.destroy() }
-        for size in [16, 1024, 24, 512] {
+        for size in [16, 1024, 24, 16384, 512, 1025, 5000] {
             let blocks = (0..<(4 << 20) / size).map { _ in heap.allocate(size) }
             for block in blocks { heap.free(block, size) }
         }
         #expect(heap.used == 0)
         #expect(heap.chunkBytes <= 10 << 20)
+    }
+
+    @Test func everySizeHasAClassThatHoldsIt() {
+        for size in 1...17_000 {
+            let rounded = Heap.rounded(size)
+            #expect(rounded >= size)
+            #expect(Heap.rounded(rounded) == rounded)
+            // No more is lost than by jemalloc's four classes a doubling.
+            #expect(size < 64 || rounded * 3 <= size * 4 + 24, "\(size) takes \(rounded)")
+        }
+        #expect(Heap.rounded(16384) == 16384)
+        #expect(Heap.rounded(4096) == 4096)
     }
 
     @Test func resizingKeepsTheBeginning() {
@@ -79,7 +91,7 @@ struct Choices: RandomNumberGenerator {
         var size = 4
         var block = heap.allocate(size)
         block.store(UInt32(0xFEED_F00D))
-        for next in [8, 9, 900, 1024, 1025, 5000, 100_000, 2000, 700, 16] {
+        for next in [8, 9, 900, 1024, 1025, 5000, 16384, 16385, 100_000, 2000, 700, 16] {
             block = heap.resize(block, from: size, to: next)
             size = next
             #expect(block.load(UInt32.self) == 0xFEED_F00D)
