@@ -4,9 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -40,6 +43,7 @@ int redwing_spool_punch(int fd, uint64_t offset, uint64_t count) {
 struct redwing_spool_gate {
     _Atomic uint64_t end;   /* the writer stops in front of this byte */
     _Atomic uint32_t turns; /* how often `end` has moved: what a writer that waits sleeps on */
+    _Atomic int is_narrow;  /* the link is slower than the writer */
     uint64_t written;       /* the writer's own */
     int fd;
 };
@@ -60,6 +64,14 @@ void redwing_spool_gate_open(struct redwing_spool_gate *gate, uint64_t end) {
     if (atomic_exchange(&gate->end, end) == end) return;
     atomic_fetch_add(&gate->turns, 1);
     syscall(SYS_futex, &gate->turns, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+void redwing_spool_gate_narrow(struct redwing_spool_gate *gate, int is_narrow) {
+    atomic_store_explicit(&gate->is_narrow, is_narrow, memory_order_relaxed);
+}
+
+int redwing_spool_gate_is_narrow(struct redwing_spool_gate *gate) {
+    return atomic_load_explicit(&gate->is_narrow, memory_order_relaxed);
 }
 
 /* How many bytes may be written now; waits until it is at least one. */
@@ -86,6 +98,16 @@ int redwing_spool_write(void *context, const void *bytes, size_t size) {
         size -= (size_t)n;
     }
     return 0;
+}
+
+/* MARK: sockets */
+
+int redwing_peer_has_room(int fd) {
+    struct tcp_info info = {0};
+    socklen_t size = sizeof info;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return -errno;
+    uint64_t under_way = (uint64_t)info.tcpi_unacked * info.tcpi_snd_mss;
+    return info.tcpi_snd_wnd >= under_way + 2 * (uint64_t)info.tcpi_snd_mss;
 }
 
 /* MARK: other files */

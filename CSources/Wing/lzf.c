@@ -26,9 +26,9 @@ enum {
     FIRST_BASE = DISTANCE_MAX + 1,
     SLOT_BITS_MAX = 13,
     SLOT_BITS_MIN = 6,
-    /* The stride grows by one after every 2^6 misses in a row: short values are searched at each
+    /* The stride grows by one after every 2^5 misses in a row: short values are searched at each
      * place, and 16 KiB without a match cost 3 us instead of 30. */
-    FINE_SHIFT = 6,
+    FINE_SHIFT = 5,
     /* The coarse search: after every 2^3 until something matches, then after every 2^4. */
     COARSE_FIRST_SHIFT = 3,
     COARSE_SHIFT = 4,

@@ -73,6 +73,10 @@ void wing_rdb_writer_fail(struct wing_rdb_writer *w, int error) {
     output_fail(w, error);
 }
 
+void wing_rdb_writer_compress(struct wing_rdb_writer *w, bool compression) {
+    w->compression = compression;
+}
+
 uint64_t wing_rdb_writer_bytes(const struct wing_rdb_writer *w) {
     return w->passed + w->used;
 }

@@ -12,9 +12,9 @@ import Wing
 @safe
 final class ParallelSnapshot {
     /// What a part should hold, about: it stays in the cache until it goes out.
-    static let partBytes = 384 << 10
+    static let partBytes = 768 << 10
     /// A part that grows beyond this goes out in pieces, once it is its turn.
-    private static let bufferBytes = 1 << 20
+    private static let bufferBytes = 2 << 20
     /// The pipe, the disk and the parent need some of the machine.
     private static let mostThreads = 4
 
@@ -79,6 +79,7 @@ final class ParallelSnapshot {
             lane.store(part, at: 8)
             var count: UInt64 = 0
             if writer.isValid && writer.error == 0 {
+                snapshot.reconsider(writer)
                 let elements = database.keys.elements(part: UInt64(part), bits: bits)
                 for element in EarlyContainers(elements) {
                     snapshot.writeKey(Entry(element), to: writer)

@@ -12,7 +12,7 @@ public struct RDBWriter: ~Copyable {
     public static let version = Int(WING_RDB_VERSION)
 
     private let writer: OpaquePointer?
-    /// It compresses strings where that pays.
+    /// It was opened to compress strings where that pays.
     let compresses: Bool
 
     private init(_ writer: OpaquePointer?, compresses: Bool) {
@@ -69,6 +69,8 @@ public struct RDBWriter: ~Copyable {
     public var isValid: Bool { unsafe writer != nil }
     public var error: Int32 { unsafe wing_rdb_writer_error(writer) }
     public var bytesWritten: UInt64 { unsafe wing_rdb_writer_bytes(writer) }
+    /// Compresses the strings from here on, or doesn't.
+    func compress(_ compression: Bool) { unsafe wing_rdb_writer_compress(writer, compression) }
     public func finish() -> Int32 { unsafe wing_rdb_writer_finish(writer) }
 
     /// A memory writer's bytes, good until its next call.

@@ -36,6 +36,8 @@ public struct SnapshotWriter {
     let access: AccessKind
     /// LRU clock now, in seconds, 24 bits.
     let clock: UInt32
+    /// Asked from time to time, on any thread, by a writer that compresses: whether it is worth it now.
+    public var isWorthCompressing: (() -> Bool)?
     /// Microseconds to sleep after each key, for tests (rdb-key-save-delay).
     public var delay: (() -> Void)?
     /// Forces 2 to this power parts a database, for tests; 0 for one thread.
@@ -79,6 +81,7 @@ public struct SnapshotWriter {
                 continue
             }
             for element in EarlyContainers(database.keys.elements) {
+                if keys & 255 == 0 { reconsider(writer) }
                 writeKey(Entry(element), to: writer)
                 if let delay { delay() }
                 keys &+= 1
@@ -95,6 +98,13 @@ public struct SnapshotWriter {
         for script in info.scripts { Bytes.with(script) { writer.aux("lua", $0) } }
         writer.end()
         progress(keys)
+    }
+
+    /// Has the writer compress, or not, as it is worth it now.
+    @inline(__always)
+    func reconsider(_ writer: borrowing RDBWriter) {
+        guard let isWorthCompressing, writer.compresses else { return }
+        writer.compress(isWorthCompressing())
     }
 
     /// Into how many parts (a power of two) several threads should cut `database`; 0 for none: it is

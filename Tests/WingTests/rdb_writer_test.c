@@ -305,3 +305,24 @@ TEST(rdb_file_replaces_only_when_whole) {
     unlink(path);
     rmdir(folder);
 }
+
+TEST(rdb_writer_compresses_as_told_from_here_on) {
+    char text[200];
+    memset(text, 'a', sizeof text);
+    struct wing_rdb_writer *w = memory_writer(true);
+    size_t before = 0, packed = 0, plain = 0, again = 0;
+    wing_rdb_writer_memory(w, &before);
+    wing_rdb_write_string(w, text, sizeof text);
+    wing_rdb_writer_memory(w, &packed);
+    wing_rdb_writer_compress(w, false);
+    wing_rdb_write_string(w, text, sizeof text);
+    wing_rdb_writer_memory(w, &plain);
+    wing_rdb_writer_compress(w, true);
+    wing_rdb_write_string(w, text, sizeof text);
+    wing_rdb_writer_memory(w, &again);
+    CHECK(packed - before < 20);
+    CHECK_EQUAL(plain - packed, sizeof text + 2);
+    CHECK_EQUAL(again - plain, packed - before);
+    CHECK_EQUAL(wing_rdb_writer_finish(w), 0);
+    wing_rdb_writer_free(w);
+}

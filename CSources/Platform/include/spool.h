@@ -31,11 +31,21 @@ struct redwing_spool_gate *redwing_spool_gate_create(int fd);
 void redwing_spool_gate_free(struct redwing_spool_gate *gate);
 /** Lets the writer go on up to byte `end` of the file. In the parent. */
 void redwing_spool_gate_open(struct redwing_spool_gate *gate, uint64_t end);
+/** Tells the writer whether the link is narrower than its pace. In the parent. */
+void redwing_spool_gate_narrow(struct redwing_spool_gate *gate, int is_narrow);
+/** What was told last; 0 at first. In the child, on any thread. */
+int redwing_spool_gate_is_narrow(struct redwing_spool_gate *gate);
 /**
  * Appends `size` bytes to the gate's file, waiting where it is closed. In the child: a sink of
  * libwing's writer, `context` is the gate. One thread at a time.
  */
 int redwing_spool_write(void *context, const void *bytes, size_t size);
+
+/**
+ * Whether the window of the peer of the TCP socket `fd` takes two segments more than are under way: 1 or 0,
+ * -errno for another socket.
+ */
+int redwing_peer_has_room(int fd);
 
 /** Begins to write `count` bytes from `offset` on to disk, without waiting. */
 int redwing_write_behind(int fd, int64_t offset, int64_t count);

@@ -40,6 +40,7 @@ final class FullSync {
     private(set) var size: UInt64?
     /// How far the child may write into the spool, and what of it is given back.
     var gate: SpoolGate?
+    private var width = LinkWidth()
     private var bound = SpoolBound()
     private var ticker: TimerID?
     private var fan: SnapshotFan?
@@ -265,7 +266,31 @@ final class FullSync {
             places, written: TransferCalls.size(file), childWrites: isRunning, limit: limit,
             at: ReplicationRoom.now)
         for action in actions { perform(action, limit) }
-        gate?.open(upTo: bound.end(limit: limit))
+        if isRunning { measureLink(places) }
+        let sent = places.map(\.offset).max() ?? 0
+        gate?.open(upTo: min(bound.end(limit: limit), width.end(sent: sent)))
+    }
+
+    /// Has the child compress while the link is what the bytes wait for.
+    private func measureLink(_ places: [SpoolBound.Place]) {
+        guard let gate, let furthest = places.max(by: { $0.offset < $1.offset }),
+            let client = room.server.clients[UInt64(furthest.id)]
+        else { return }
+        guard let hasRoom = TransferCalls.peerHasRoom(client.fd) else { return width.giveUp() }
+        let written = TransferCalls.size(file)
+        width.look(
+            LinkWidth.Sample(
+                replica: furthest.id, sent: furthest.offset,
+                lag: written - min(written, furthest.offset), hasRoom: hasRoom),
+            at: ReplicationRoom.now)
+        if width.isNarrow == gate.isNarrow { return }
+        gate.isNarrow = width.isNarrow
+        if room.server.config.rdbcompression {
+            Log.verbose(
+                width.isNarrow
+                    ? "The link limits the full sync: compressing from here on"
+                    : "The link has room: the full sync isn't compressed from here on")
+        }
     }
 
     private func perform(_ action: SpoolBound.Action, _ limit: UInt64) {

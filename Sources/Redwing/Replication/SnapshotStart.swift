@@ -138,7 +138,9 @@ extension ReplicationRoom {
             }
             guard let gate = SpoolGate(sync.file) else { return "no memory for the spool's gate" }
             sync.gate = gate
-            return forkWriter(sync, keeping: sync.file, position) { gate.writer($0) }
+            return forkWriter(
+                sync, keeping: sync.file, position, isWorthCompressing: { gate.isNarrow }
+            ) { gate.writer($0) }
         case .socket:
             switch TransferCalls.pipe(size: 1 << 20) {
             case .failure(let error): return error.reason
@@ -156,9 +158,11 @@ extension ReplicationRoom {
     /// A child that writes plain RDB, through the writer that `open` makes for `fd`.
     private func forkWriter(
         _ sync: FullSync, keeping fd: Int32, _ position: SnapshotInfo.Replication,
+        isWorthCompressing: (() -> Bool)? = nil,
         _ open: @escaping (RDBWriter.Options) -> RDBWriter
     ) -> String? {
-        let snapshot = server.snapshotWriter(server.snapshotInfo(replication: position))
+        var snapshot = server.snapshotWriter(server.snapshotInfo(replication: position))
+        snapshot.isWorthCompressing = isWorthCompressing
         let keyspace = server.keyspace
         var options = server.writerOptions
         options.syncBytes = 0

@@ -42,6 +42,12 @@ enum TransferCalls {
         return n
     }
 
+    /// Whether the peer's window takes more than is under way; nil where that is no TCP socket.
+    static func peerHasRoom(_ socket: Int32) -> Bool? {
+        let answer = redwing_peer_has_room(socket)
+        return answer < 0 ? nil : answer == 1
+    }
+
     static func size(_ file: Int32) -> UInt64 {
         var status = stat()
         return unsafe fstat(file, &status) == 0 ? UInt64(status.st_size) : 0
@@ -137,6 +143,12 @@ final class SpoolGate {
     }
 
     deinit { unsafe redwing_spool_gate_free(gate) }
+
+    /// The link is slower than the writer: set by the parent, asked by the child.
+    var isNarrow: Bool {
+        get { unsafe redwing_spool_gate_is_narrow(gate) != 0 }
+        set { unsafe redwing_spool_gate_narrow(gate, newValue ? 1 : 0) }
+    }
 
     func open(upTo end: UInt64) { unsafe redwing_spool_gate_open(gate, end) }
 

@@ -70,6 +70,8 @@ int wing_rdb_writer_error(const struct wing_rdb_writer *w);
 void wing_rdb_writer_fail(struct wing_rdb_writer *w, int error);
 /** Bytes written so far, gathered ones included.  Fork: safe. */
 uint64_t wing_rdb_writer_bytes(const struct wing_rdb_writer *w);
+/** Compress the strings from here on, or not; whatever the options said.  Fork: safe. */
+void wing_rdb_writer_compress(struct wing_rdb_writer *w, bool compression);
 /** Memory writer: all bytes so far, valid until the next call on `w`. */
 const void *wing_rdb_writer_memory(const struct wing_rdb_writer *w, size_t *size);
 /** Memory writer: start again, keeping the space and clearing the error. */
