@@ -40,6 +40,8 @@ public struct LinkWidth: Equatable, Sendable {
 
     public private(set) var isNarrow = false
     private var isKnown = false
+    /// Bytes sent before what is to be found out began.
+    private var base: UInt64 = 0
     private var fullInARow = 0
     private var replica: Int?
     private var open = 0
@@ -57,8 +59,11 @@ public struct LinkWidth: Equatable, Sendable {
     /// To be called every few milliseconds.
     public mutating func look(_ sample: Sample, at now: Instant) {
         if sample.replica != replica { begin(sample.replica, at: now) }
-        if sample.lag < Self.little { isNarrow = false }
-        if sample.sent >= 2 * Self.leash { isKnown = true }
+        if isNarrow, sample.lag < Self.little {
+            // With what compression saved it has room; without it, that is to be seen anew.
+            (isNarrow, isKnown, base) = (false, false, sample.sent)
+        }
+        if sample.sent >= base + 2 * Self.leash { isKnown = true }
         if sample.lag < Self.much {
             (open, full, since) = (0, 0, now)
             return

@@ -58,8 +58,12 @@ import Testing
         #expect(width.isNarrow)
         watch(&width, Row(testDescription: "", lag: 5, rooms: [true]), from: 200)
         #expect(width.isNarrow)
-        watch(&width, Row(testDescription: "", lag: 0, rooms: [true]), from: 400)
+        watch(&width, Row(testDescription: "", sent: 90, lag: 0, rooms: [true]), from: 400)
         #expect(!width.isNarrow)
+        // And the writer is kept close again, until it is seen that it has room for plain strings too.
+        #expect(width.end(sent: 5) == 5 + LinkWidth.leash)
+        watch(&width, Row(testDescription: "", sent: 125, lag: 0, rooms: [true]), from: 600)
+        #expect(!width.isNarrow && width.end(sent: 5) == .max)
     }
 
     @Test func anotherReplicaIsJudgedAnew() {
