@@ -165,8 +165,8 @@ def stuck(kind, gen, scale):
     result = {}
     with Farm() as farm:
         master, (replica,) = group(farm, kind, 1)
-        touch(gen, 1024)
         for when in ("undisturbed", "beside a stuck replica"):
+            touch(gen, 1024)
             if when != "undisturbed":
                 replica.pause()
             with subprocess.Popen([gen, "latency", str(master.port)], stdin=subprocess.PIPE,
