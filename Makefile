@@ -52,7 +52,7 @@ bench-stream: deps build ## the replication stream: cost, catch-up, resync loop,
 	$(PYTHON) Benchmarks/bench.py stream --scale $(SCALE)
 
 bench-commands: deps build ## each test of redis-benchmark: requests a second, CPU a request
-	$(PYTHON) Benchmarks/bench.py commands --scale $(SCALE)
+	$(PYTHON) Benchmarks/bench.py commands --scale $(SCALE) --repeat 4
 
 # Built only where they are missing: root, who installs, seldom has a Swift in PATH.
 $(BINARIES):

@@ -30,7 +30,7 @@ def run(report, gen, arguments):
                 count = max(2000, int(requests * arguments.scale))
                 if test.startswith("lrange"):
                     count = max(1000, count // 20)
-                both = best_of(servers, test, depth, count, 2 * arguments.repeat)
+                both = best_of(servers, test, depth, count, arguments.repeat)
                 subject = f"P{depth}"
                 report.add(subject, f"{test} CPU a request", "us", both["redis"][0],
                            both["redwing"][0], bar if test in BARRED else other_bar)
