@@ -12,7 +12,7 @@ packages=(
     libjemalloc-dev liblz4-dev zlib1g-dev liblua5.1-0-dev libssl-dev
     # To test, beside what stands above.
     redis-server redis-sentinel redis-tools libhiredis-dev libredis-perl lz4 openssl g++
-    python3 python3-venv
+    python3 python3-venv iproute2
 )
 
 missing=()

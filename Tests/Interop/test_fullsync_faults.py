@@ -199,7 +199,9 @@ def test_a_byte_for_a_stock_replica_is_wrong(farm, send):
         replica.start()
         replicate(replica, proxy)
     assert_same(master, replica)
-    assert "hecksum" in replica.log() or "MASTER synchronization DB" in replica.log()
+    # The byte may also lie where a length or a compressed string stands.
+    found = ("hecksum", "MASTER synchronization DB", "rdb file reading failure")
+    assert any(text in replica.log() for text in found)
 
 
 @pytest.mark.parametrize("receive, keys", [("disabled", 1), ("on-empty-db", 0), ("on-empty-db", 1), ("swapdb", 1)])

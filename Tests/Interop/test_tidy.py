@@ -184,7 +184,7 @@ PROGRAMS = {
     "openssl": "openssl", "perl": "libredis-perl", "python3": "python3", "redis-benchmark": "redis-tools",
     "redis-check-aof": "redis-tools", "redis-check-rdb": "redis-tools", "redis-cli": "redis-tools",
     "redis-sentinel": "redis-sentinel", "redis-server": "redis-server", "swift": "", "gzip": "",
-    "c++": "g++", "pkg-config": "pkg-config", "nm": "gcc", "objcopy": "gcc", "readelf": "gcc",
+    "ip": "iproute2", "tc": "iproute2", "unshare": "", "c++": "g++", "pkg-config": "pkg-config", "nm": "gcc", "objcopy": "gcc", "readelf": "gcc",
 }
 
 
