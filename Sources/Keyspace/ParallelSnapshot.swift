@@ -11,7 +11,8 @@ import Wing
 
 @safe
 final class ParallelSnapshot {
-    /// What a part should hold, about: it stays in the cache until it goes out.
+    /// What a part should hold, about: parts of half of that wait more for their turns than they gain
+    /// by staying in a core's own cache.
     static let partBytes = 768 << 10
     /// A part that grows beyond this goes out in pieces, once it is its turn.
     private static let bufferBytes = 2 << 20
