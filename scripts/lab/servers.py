@@ -5,7 +5,9 @@ Each server gets a free loopback port and a directory of its own. Readiness is a
 a pause; the end is by the process's own id. `Farm` owns what a test or a demo started.
 """
 
+import itertools
 import os
+import random
 import shutil
 import signal
 import socket
@@ -25,8 +27,9 @@ class NotReady(AssertionError):
     """A server ended, or didn't answer in time; the text has the end of its log."""
 
 
-def eventually(predicate, timeout=10.0, interval=0.02, message=None):
-    """The first true value of `predicate`; AssertionError after `timeout` seconds."""
+def eventually(predicate, timeout=30.0, interval=0.02, message=None):
+    """The first true value of `predicate`; AssertionError after `timeout` seconds. The patience costs
+    nothing where all is well, and on a loaded machine ten seconds may be too few."""
     deadline = time.monotonic() + timeout
     fault = None
     while True:
@@ -43,19 +46,39 @@ def eventually(predicate, timeout=10.0, interval=0.02, message=None):
         time.sleep(interval)
 
 
-_taken = set()
+# Below what the kernel gives to outgoing connections (from 32768 on), which would else take a port
+# before its server starts, or while it restarts; a cluster bus may add 10000.
+PORTS, BLOCK = range(10240, 22528), 512
+_block = None
 
 
 def free_port():
-    """A port that nobody listens on; never the same twice in this process."""
+    """A port that nobody listens on, nor is about to: each process has a block of ports of its own."""
+    global _block
+    if _block is None:
+        _block = _claimed_block()
     while True:
+        port = next(_block[1])
         with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        # Below 55536: a cluster bus or a sentinel may add 10000.
-        if port not in _taken and port < 55536:
-            _taken.add(port)
-            return port
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
+
+
+def _claimed_block():
+    """A block's ports in turn, and its claim: a name that only one process can have, while it lives."""
+    blocks = PORTS[::BLOCK]
+    for first in random.sample(blocks, len(blocks)):
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0redwing-ports-{first}")
+        except OSError:
+            claim.close()
+            continue
+        return claim, itertools.cycle(range(first, first + BLOCK))
+    raise AssertionError("every block of ports is taken")
 
 
 class Server:
@@ -159,7 +182,7 @@ class Server:
             self.process.kill()
             self.process.wait()
 
-    def stop(self, timeout=10.0):
+    def stop(self, timeout=30.0):
         """A clean end by SIGTERM; returns the exit status."""
         if self.alive():
             self.process.send_signal(signal.SIGCONT)
