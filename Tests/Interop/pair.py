@@ -23,7 +23,7 @@ test. A table of rows, each row a sequence of commands, is the usual form:
     pair.config("hash-max-ziplist-entries", 4)   # on both, undone before the next test
     pair.each("DEBUG RELOAD")                    # to both, replies not compared
     pair.second("GET k")          -> the same on a second connection to each (blocking, MULTI, pub/sub)
-    pair.send("BLPOP q 0"); pair.second("LPUSH q x"); pair.receive()   # a reply that comes later
+    pair.send("BLPOP q 0"); pair.blocked(1); pair.second("LPUSH q x"); pair.receive()   # a reply that comes later
     pair.random(requests)         -> many at once: all in one pipeline, all replies compared
     pair.sequence(requests, ...)  -> for property tests: the same, with a replica, DUMP, RESTORE and RELOAD in between
     pair.digest()                 -> equal digests of both, or AssertionError
@@ -271,7 +271,13 @@ class Pair:
                                  f"\n{self._differing_keys()}")
         return ours
 
-    def eventually_equal(self, command, compare=None, timeout=5.0):
+    def blocked(self, count):
+        """Waits until so many clients are blocked on each."""
+        for server in (self.ours, self.theirs):
+            with server.client() as client:
+                eventually(lambda: client.info("clients")["blocked_clients"] == str(count))
+
+    def eventually_equal(self, command, compare=None, timeout=30.0):
         """For what takes its time: retries until both give equal replies."""
         arguments = arguments_of(command)
 

@@ -254,9 +254,7 @@ def test_a_waiting_client_made_one_call(pair):
     pair.receive(connection=2)
     pair.each("CONFIG RESETSTAT")
     pair.send("BLPOP q 0", connection=1)
-    pair.eventually_equal("INFO clients", compare="none")
-    for server in (pair.ours, pair.theirs):
-        eventually(lambda server=server: server.info("clients")["blocked_clients"] == "1")
+    pair.blocked(1)
     for command in ("SET q string", "DEL q", "RPUSH q x"):
         pair.call(command)
     pair.receive(connection=1)
@@ -321,6 +319,8 @@ def test_a_writable_replicas_writes_dont_go_into_dead_keys(farm):
             assert repr(both[0]) == repr(both[1]), command
         # The master's own goes where it has gone there.
         client.call("SET", "mine", 5, "PX", 1)
+        # Before it has come there, it looks as if it were dead.
+        wait_offsets_equal(master, *replicas)
         eventually(lambda: ours.call("PTTL", "mine") == -2)
         client.call("INCR", "mine")
         wait_offsets_equal(master, *replicas)

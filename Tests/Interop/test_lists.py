@@ -5,7 +5,6 @@ import random
 
 import pytest
 
-from lab.servers import eventually
 
 ROWS = {
     "pushing at both ends": [
@@ -156,12 +155,6 @@ def test_a_long_list_is_exchanged(pair):
 
 # Waiting.
 
-def waiting(pair, count=1):
-    """Both servers have so many blocked clients."""
-    for client in pair.clients(9):
-        eventually(lambda: f"blocked_clients:{count}\r\n".encode() in client.call("INFO", "clients"))
-
-
 @pytest.mark.parametrize("wait, then, after", [
     ("BLPOP q 0", "RPUSH q a b", "LRANGE q 0 -1"),
     ("BRPOP q 0", "RPUSH q a b", "LRANGE q 0 -1"),
@@ -172,7 +165,7 @@ def waiting(pair, count=1):
 ])
 def test_a_push_serves_who_waits(pair, wait, then, after):
     pair.send(wait)
-    waiting(pair)
+    pair.blocked(1)
     pair.second(then)
     pair.receive()
     pair.second(after)
@@ -182,7 +175,7 @@ def test_a_push_serves_who_waits(pair, wait, then, after):
 def test_those_who_wait_are_served_in_their_order(pair):
     for number in range(2, 6):
         pair.send("BLPOP q 0", connection=number)
-        waiting(pair, number - 1)
+        pair.blocked(number - 1)
     pair.second("RPUSH q a b c")
     for number in range(2, 5):
         pair.receive(number)
@@ -193,9 +186,9 @@ def test_those_who_wait_are_served_in_their_order(pair):
 
 def test_a_chain_of_waiting_moves(pair):
     pair.send("BRPOPLPUSH a b 0", connection=2)
-    waiting(pair, 1)
+    pair.blocked(1)
     pair.send("BRPOPLPUSH b c 0", connection=3)
-    waiting(pair, 2)
+    pair.blocked(2)
     pair.second("RPUSH a x")
     pair.receive(2)
     pair.receive(3)
@@ -205,7 +198,7 @@ def test_a_chain_of_waiting_moves(pair):
 
 def test_another_type_does_not_wake(pair):
     pair.send("BLPOP q 0", connection=2)
-    waiting(pair, 1)
+    pair.blocked(1)
     pair.second("SADD q x")
     pair.second("DEL q")
     pair.second("RPUSH q y")
@@ -215,7 +208,7 @@ def test_another_type_does_not_wake(pair):
 def test_a_wrong_target_ends_the_wait(pair):
     pair.call("SET d x")
     pair.send("BRPOPLPUSH q d 0", connection=2)
-    waiting(pair, 1)
+    pair.blocked(1)
     pair.second("RPUSH q y")
     pair.receive(2)
     pair.second("LRANGE q 0 -1")
@@ -223,7 +216,7 @@ def test_a_wrong_target_ends_the_wait(pair):
 
 def test_a_transaction_serves_at_its_end(pair):
     pair.send("BLPOP q 0", connection=2)
-    waiting(pair, 1)
+    pair.blocked(1)
     for command in ("MULTI", "RPUSH q a b", "DEL q", "RPUSH q c", "EXEC"):
         pair.second(command)
     pair.receive(2)
@@ -232,7 +225,7 @@ def test_a_transaction_serves_at_its_end(pair):
 
 def test_keys_are_served_in_the_order_in_which_they_became_ready(pair):
     pair.send("BLPOP a b c 0", connection=2)
-    waiting(pair)
+    pair.blocked(1)
     for command in ("MULTI", "RPUSH b 1", "RPUSH a 2", "RPUSH c 3", "EXEC"):
         pair.second(command)
     pair.receive(2)

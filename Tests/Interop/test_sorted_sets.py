@@ -2,7 +2,6 @@
 """Sorted sets: every reply equal to a stock Redis's, by rows and by random sequences."""
 
 import random
-import time
 
 import pytest
 
@@ -173,15 +172,15 @@ def test_replies_of_resp3(pair):
 
 def test_blocked_clients_are_served_in_order(pair):
     pair.send("BZPOPMIN a b 0", connection=1)
-    time.sleep(0.05)
+    pair.blocked(1)
     pair.send("BZPOPMAX b 0", connection=2)
-    time.sleep(0.05)
+    pair.blocked(2)
     pair.call("ZADD b 1 x 2 y 3 z")
     pair.receive(1)
     pair.receive(2)
     pair.call("ZRANGE b 0 -1 WITHSCORES")
     pair.send("BZPOPMIN a 0", connection=1)
-    time.sleep(0.05)
+    pair.blocked(1)
     pair.run(["SET a 1", "DEL a", "MULTI", "ZADD a 5 m", "ZADD a 1 l", "EXEC"])
     pair.receive(1)
     pair.call("ZRANGE a 0 -1")

@@ -218,13 +218,6 @@ def test_generated_ids_rise_with_the_clock(pair):
 
 # Those who wait.
 
-def wait_until_blocked(pair, count):
-    for server in (pair.ours, pair.theirs):
-        with_port = Client(server.port)
-        eventually(lambda: f"blocked_clients:{count}\r\n".encode() in with_port.call("INFO", "clients"))
-        with_port.close()
-
-
 WAITS = {
     "XREAD is served what comes": (["XADD s 1 a b"], "XREAD BLOCK 0 STREAMS s $", ["XADD s 2 c d"]),
     "of several keys": ([], "XREAD BLOCK 0 STREAMS s t $ $", ["XADD t 2 c d"]),
@@ -257,11 +250,11 @@ def test_waiting(pair, before, wait, after):
     for command in before:
         pair.call(command)
     pair.send(wait)
-    wait_until_blocked(pair, 1)
+    pair.blocked(1)
     for command in after:
         pair.second(command)
     pair.receive()
-    wait_until_blocked(pair, 0)
+    pair.blocked(0)
     pair.digest()
 
 
@@ -269,11 +262,11 @@ def test_consumers_are_served_in_the_order_they_came(pair):
     pair.call("XGROUP CREATE s g $ MKSTREAM")
     for number, name in enumerate("abc"):
         pair.send(f"XREADGROUP GROUP g {name} COUNT 1 BLOCK 0 STREAMS s >", connection=10 + number)
-        wait_until_blocked(pair, number + 1)
+        pair.blocked(number + 1)
     pair.run(["MULTI", "XADD s 1 a b", "XADD s 2 a b", "EXEC"])
     assert pair.receive(connection=10)[0][1][0][0] == b"1-0"
     assert pair.receive(connection=11)[0][1][0][0] == b"2-0"
-    wait_until_blocked(pair, 1)
+    pair.blocked(1)
     pair.call("XADD s 3 a b")
     pair.receive(connection=12)
     pair.call("XPENDING s g")

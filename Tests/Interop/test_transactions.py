@@ -98,9 +98,10 @@ def test_expiry_of_a_watched_key(pair, active):
     """It spoils, whether or not somebody has deleted it; one that was dead when it was watched does not."""
     pair.each(f"DEBUG SET-ACTIVE-EXPIRE {active}")
     try:
-        pair.call("SET a 1 PX 60")
+        # Long enough for the WATCH to come while it lives.
+        pair.call("SET a 1 PX 1000")
         pair.call("WATCH a")
-        time.sleep(0.25)
+        time.sleep(1.2)
         pair.call("MULTI")
         pair.call("GET a")
         pair.call("EXEC")
@@ -120,12 +121,12 @@ def test_expiry_inside_of_a_transaction_is_seen(pair):
 
 def test_blocked_clients_are_served_after_the_transaction(pair):
     pair.send("BLPOP q 0", connection=1)
-    time.sleep(0.05)
+    pair.blocked(1)
     pair.run(["MULTI", "RPUSH q a", "LPUSH q b", "LRANGE q 0 -1", "EXEC"], digest=False)
     pair.receive(connection=1)
     pair.call("LRANGE q 0 -1")
     pair.send("BLPOP q2 0", connection=1)
-    time.sleep(0.05)
+    pair.blocked(1)
     pair.run(["MULTI", "RPUSH q2 a", "DEL q2", "EXEC"], digest=False)
     pair.call("RPUSH q2 late")
     pair.receive(connection=1)
