@@ -116,14 +116,15 @@ def test_info_counts(pair):
 
 def test_operations_a_second_are_sampled(pair):
     client = redis.Redis(port=pair.ours.port)
-    deadline = time.time() + 2
-    while time.time() < deadline:
+
+    def busy():
         with client.pipeline(transaction=False) as batch:
             for _ in range(100):
                 batch.ping()
             batch.execute()
-    assert client.info("stats")["instantaneous_ops_per_sec"] > 100
-    eventually(lambda: client.info("stats")["instantaneous_ops_per_sec"] < 100, timeout=5)
+        return client.info("stats")["instantaneous_ops_per_sec"] > 100
+    eventually(busy, interval=0)
+    eventually(lambda: client.info("stats")["instantaneous_ops_per_sec"] < 100)
 
 
 CONFIG_ROWS = {
@@ -248,16 +249,17 @@ def test_a_blocked_client_is_freed_by_another(pair):
 
 def test_a_pause_for_writes_lets_reads_through(pair):
     client = redis.Redis(port=pair.ours.port)
-    client.execute_command("CLIENT", "PAUSE", 400, "WRITE")
-    start = time.time()
+    client.ping()
+    start = time.monotonic()
+    client.execute_command("CLIENT", "PAUSE", 1500, "WRITE")
     client.get("k")
-    assert time.time() - start < 0.2
+    assert time.monotonic() - start < 1.4
     client.set("k", "v")
-    assert 0.2 < time.time() - start < 0.8
+    assert 1.4 < time.monotonic() - start < 5
+    start = time.monotonic()
     client.execute_command("CLIENT", "PAUSE", 300)
-    start = time.time()
     client.get("k")
-    assert 0.15 < time.time() - start < 0.8
+    assert 0.25 < time.monotonic() - start < 5
 
 
 def test_replies_can_be_switched_off(pair):
@@ -321,12 +323,13 @@ def test_the_slow_log(pair):
 
 
 def test_latency(pair):
-    pair.config("latency-monitor-threshold", 10)
+    # On a loaded machine anything may take some 10 ms.
+    pair.config("latency-monitor-threshold", 200)
     pair.each("LATENCY RESET")
-    pair.each("DEBUG SLEEP 0.03")
+    pair.each("DEBUG SLEEP 0.3")
     ours, theirs = (client.call("LATENCY", "LATEST") for client in pair.clients())
     assert [event[0] for event in ours] == [event[0] for event in theirs] == [b"command"]
-    assert 30 <= ours[0][2] < 200
+    assert 300 <= ours[0][2] < 2000
     graphs = [client.call("LATENCY", "GRAPH", "command") for client in pair.clients()]
     assert [len(graph.split(b"\n")) for graph in graphs][0] > 6
     pair.call("LATENCY HISTORY nosuch")

@@ -88,7 +88,8 @@ def test_flush(pair):
 
 
 def test_expiry(pair):
-    pair.call("PSETEX a 60 1")
+    # Long enough for the GET to find it.
+    pair.call("PSETEX a 1000 1")
     on(pair)
     pair.call("GET a")
     assert pair.message() == [b"invalidate", [b"a"]]
