@@ -8,6 +8,7 @@ import threading
 import time
 
 from lab.resp import Client, ReplyError
+from lab.servers import eventually
 
 AOF = {"appendonly": "yes"}
 
@@ -19,6 +20,11 @@ def path(server):
 def content(server):
     with open(path(server), "rb") as file:
         return file.read()
+
+
+def written(server):
+    """Nothing waits to be written; a running fsync may hold a write back for two seconds."""
+    eventually(lambda: server.info("persistence")["aof_buffer_length"] == "0")
 
 
 def check(server):

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from aof import AOF, Appender, content, fill, path
+from aof import AOF, Appender, content, fill, path, written
 from lab.servers import eventually
 from lab.sync import (assert_same, digest, replicate, sync_counts, wait_link_up,
                       wait_offsets_equal)
@@ -29,14 +29,9 @@ def couple(farm):
         client.call("SELECT", 3)
         client.call("RPUSH", "l", 1)
     wait_offsets_equal(master, replica)
-    # Behind the write that waits for an fsync.
-    time.sleep(1.2)
+    written(master)
+    written(replica)
     return master, replica
-
-
-def whole(server):
-    """Nothing waits to be written."""
-    eventually(lambda: server.info("persistence")["aof_buffer_length"] == "0")
 
 
 @pytest.mark.parametrize("crash", [False, True], ids=["sigterm", "sigkill"])
@@ -46,7 +41,7 @@ def test_a_replica_is_continued(couple, crash, rewrite):
     if rewrite:
         replica.call("BGREWRITEAOF")
         eventually(lambda: replica.info("persistence")["aof_rewrites"] == "2")
-    whole(replica)
+    written(replica)
     full = sync_counts(master)["sync_full"]
     replica.kill() if crash else replica.stop()
     with master.client() as client:
@@ -72,7 +67,7 @@ def test_a_master_goes_on_with_its_replicas(couple, crash, preamble):
         client.call("RPUSH", "l", 1)
         client.call("PUBLISH", "channel", "last")
     wait_offsets_equal(master, replica)
-    whole(master)
+    written(master)
     expected = digest(master)
     master.kill() if crash else master.stop()
     master.start()
@@ -82,7 +77,7 @@ def test_a_master_goes_on_with_its_replicas(couple, crash, preamble):
     fill(master.client(), seed=4)
     assert_same(master, replica)
     # And once more: the file's position goes on under the new id.
-    whole(master)
+    written(master)
     master.kill()
     master.start()
     wait_link_up(replica)
@@ -94,6 +89,7 @@ def test_kills_under_load_never_end_in_a_difference(couple):
     master, replica = couple
     for turn in range(4):
         appender = Appender(master)
+        eventually(lambda: appender.count() > 20)
         time.sleep(0.3 + 0.2 * turn)
         victim = (master, replica)[turn % 2]
         victim.kill()
@@ -105,7 +101,7 @@ def test_kills_under_load_never_end_in_a_difference(couple):
 
 def test_a_torn_batch_takes_a_replica_back_to_where_it_was(couple):
     master, replica = couple
-    whole(replica)
+    written(replica)
     full = sync_counts(master)["sync_full"]
     replica.kill()
     data = content(replica)
@@ -120,7 +116,7 @@ def test_a_torn_batch_takes_a_replica_back_to_where_it_was(couple):
 
 def test_what_another_server_appended_is_kept_and_ends_the_position(couple):
     master, replica = couple
-    whole(master)
+    written(master)
     master.kill()
     with open(path(master), "ab") as file:
         file.write(b"*3\r\n$5\r\nRPUSH\r\n$7\r\nforeign\r\n$1\r\n1\r\n")
@@ -149,7 +145,7 @@ def test_a_crash_behind_a_full_sync_keeps_old_data_with_the_old_position(farm):
     replica.call("CONFIG", "SET", "rdb-key-save-delay", 20000)
     replicate(replica, two)
     wait_link_up(replica)
-    time.sleep(0.3)
+    eventually(lambda: replica.info("persistence")["aof_rewrite_in_progress"] == "1")
     assert replica.info("persistence")["aof_rewrites"] == "1"
     replica.kill()
     replica.start()
