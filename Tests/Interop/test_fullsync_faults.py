@@ -75,8 +75,10 @@ def test_a_byte_of_the_transfer_is_wrong(farm, phase, send, receive):
         before = digest(replica)
         proxy.corrupt_at = PHASES[phase]
         replicate(replica, proxy)
-        eventually(lambda: proxy.corrupted, 15)
+        # Before the byte is wrong: the next attempt comes behind it at once.
+        eventually(lambda: proxy.connections)
         proxy.refuse()
+        eventually(lambda: proxy.corrupted)
         eventually(lambda: replica.info("replication")["master_sync_in_progress"] == "0", 15)
         if receive == "swapdb":
             assert digest(replica) == before
@@ -233,12 +235,15 @@ def test_what_is_served_while_the_new_set_is_built(farm, receive, keys):
 def test_the_snapshot_child_is_killed(farm):
     """The waiting replica is told or dropped, and the next snapshot serves it."""
     master, replica, proxy = start_two(farm, send="diskless")
+    # Whatever the link does, the child fills the spool; it is to be there for a while.
+    master.call("CONFIG", "SET", "rdb-key-save-delay", "2000")
     proxy.throttle(500_000)
     replicate(replica, proxy)
     eventually(lambda: proxy.bytes_down > PHASES["early"], 15, interval=0.002)
     children = eventually(lambda: children_of(master.process.pid), 5)
     for child in children:
         os.kill(child, 9)
+    master.call("CONFIG", "SET", "rdb-key-save-delay", "0")
     proxy.throttle(None)
     assert_same(master, replica)
 
