@@ -13,7 +13,6 @@ from lab.servers import eventually
 from lab.sync import assert_same, offset, replicate, sync_counts, wait_link_up, wait_online
 from links import DISK, Tap, refused, wait_partial
 from pair import arguments_of
-from pair import arguments_of
 
 
 def pair(farm, kinds=("redwing", "redwing"), options=DISK):
@@ -208,7 +207,7 @@ def start_failover(master, *more):
 def test_a_failover_that_nobody_can_take_is_aborted_by_its_timeout(farm):
     master = farm.redwing(DISK)
     replica, proxy = deaf(farm, master)
-    writer = start_failover(master, "TIMEOUT", "700")
+    writer = start_failover(master, "TIMEOUT", "3000")
     assert master.call("GET", "held") is None
     assert writer.read() == b"OK"
     assert "aborted: Replica never caught up before timeout" in master.log()
@@ -253,7 +252,7 @@ def proxied(master, since):
 def test_force_hands_over_without_what_is_missing(farm):
     master = farm.redwing(DISK)
     replica, proxy = deaf(farm, master)
-    writer = start_failover(master, "TO", "127.0.0.1", replica.port, "FORCE", "TIMEOUT", "500")
+    writer = start_failover(master, "TO", "127.0.0.1", replica.port, "FORCE", "TIMEOUT", "3000")
     assert "READONLY" in str(writer.read())
     proxy.cut()
     eventually(lambda: replica.info("replication")["role"] == "master", 10)
@@ -267,7 +266,7 @@ def test_a_target_that_is_gone_ends_a_failover(farm):
     """It dies while we wait for it; the master goes on."""
     master = farm.redwing(DISK)
     replica, proxy = deaf(farm, master)
-    writer = start_failover(master, "TO", "127.0.0.1", replica.port, "TIMEOUT", "800")
+    writer = start_failover(master, "TO", "127.0.0.1", replica.port, "TIMEOUT", "5000")
     replica.kill()
     proxy.cut()
     assert writer.read() == b"OK"
