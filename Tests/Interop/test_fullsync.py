@@ -53,7 +53,8 @@ class Writer:
 
     def __exit__(self, *_):
         self.going = False
-        self.thread.join(10)
+        self.thread.join(30)
+        assert not self.thread.is_alive(), f"a write on {self.server} is stuck"
         # Why a write failed is more telling than what comes of it.
         if self.fault:
             raise AssertionError(f"a write on {self.server} failed: {self.fault!r}")
@@ -72,7 +73,7 @@ def test_every_way_of_a_full_sync(farm, roles, send, receive):
             replicate(replica, master)
             wait_link_up(replica)
             wait_online(master, 1)
-            eventually(lambda: writer.rounds > 20, 10)
+            eventually(lambda: writer.rounds > 20)
         write_some(client, "after", n=200)
         assert_same(master, replica)
         assert sync_counts(master)["sync_full"] == before + 1

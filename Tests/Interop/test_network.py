@@ -160,7 +160,8 @@ def test_a_reader_that_lags_costs_no_more_than_its_limit(farm, how):
             return "scheduled to be closed ASAP for overcoming of output buffer limits." in master.log()
         eventually(dropped, 60, interval=0.05)
         flood.until((flood.written * len(VALUE) >> 20) + 10)
-        assert used(master) < base + (8 << 20)
+        # The replica beside it may be late for a moment, as one of many processes.
+        eventually(lambda: used(master) < base + (8 << 20))
     # Beside the limit: the backlog, replies, and what comes between two looks of ours.
     assert highest < base + (24 << 20) + (16 << 20), highest - base
     # Nobody stands still for a replica's sake; how long waits are is for bench_stream.py to say.
