@@ -241,8 +241,10 @@ class Farm:
         self.others.append(closable)
         return closable
 
-    def sentinel(self, master, name="mymaster", quorum=2, down_after=1000, failover_timeout=10000):
-        """A stock sentinel that watches `master`."""
+    def sentinel(self, master, name="mymaster", quorum=2, down_after=3000, failover_timeout=10000):
+        """A stock sentinel that watches `master`. It PINGs once a second, a new master for the first time
+        a second after the switch: with less than two seconds it may take the promoted one for dead, and
+        promote another."""
         directory = self.directory()
         server = Server("redis", directory, arguments=[])
         path = os.path.join(directory, "sentinel.conf")
