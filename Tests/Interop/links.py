@@ -40,7 +40,7 @@ class Writer:
     def advance(self, rounds=3):
         """Waits until so many more rounds are written."""
         goal = self.rounds + rounds
-        eventually(lambda: self.rounds >= goal or self.fault, 20)
+        eventually(lambda: self.rounds >= goal or self.fault)
 
     def _run(self):
         try:

@@ -343,7 +343,7 @@ def test_a_rewrite_waits_for_a_save(farm):
                                                b"Background append only file rewriting scheduled")
         assert client.info("persistence")["aof_rewrite_scheduled"] == "1"
         client.call("CONFIG", "SET", "rdb-key-save-delay", 0)
-        eventually(lambda: client.info("persistence")["aof_rewrites"] == "1", 30)
+        eventually(lambda: client.info("persistence")["aof_rewrites"] == "1")
 
 
 def test_clients_are_told_of_the_loading(farm):
@@ -372,7 +372,7 @@ def test_sigterm_flushes_all(farm):
         fill(client)
     expected = digest(server)
     server.process.send_signal(signal.SIGTERM)
-    assert server.process.wait(10) == 0
+    assert server.process.wait(30) == 0
     assert "Calling fsync() on the AOF file." in server.log()
     server.start()
     assert digest(server) == expected

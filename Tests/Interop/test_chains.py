@@ -68,7 +68,7 @@ def make_events(client):
     go("RENAME", "f", "g")
     go("GETSET", "g", "z")
     go("DEL", "nothing")
-    eventually(lambda: client.call("EXISTS", "soon") == 0, 5)
+    eventually(lambda: client.call("EXISTS", "soon") == 0)
 
 
 @pytest.mark.parametrize("kinds", CHAINS, ids="-".join)
@@ -237,7 +237,7 @@ def test_a_sub_replica_learns_a_new_id_by_continue(farm, kinds):
     replicate(middle, heir)
     new = heir.info("replication")["master_replid"]
     assert new != old
-    eventually(lambda: bottom.info("replication")["master_replid"] == new, 20)
+    eventually(lambda: bottom.info("replication")["master_replid"] == new)
     with Writer(heir):
         pass
     assert_same(heir, middle, bottom)
@@ -260,7 +260,7 @@ def test_a_sub_replica_keeps_its_link_while_the_one_above_loses_its_own(farm, bo
         away = 5
     proxies[0].refuse()
     proxies[0].cut()
-    eventually(lambda: int(middle.info("replication").get("master_link_down_since_seconds", -1)) >= away, 20)
+    eventually(lambda: int(middle.info("replication").get("master_link_down_since_seconds", -1)) >= away)
     assert "MASTER timeout" not in bottom.log()
     with top.client() as client:
         write_some(client, "unseen", n=100)
@@ -283,7 +283,7 @@ def test_sub_replicas_stay_until_the_new_data_set_is_there(farm):
     slow.throttle(400_000)
     before = digest(bottom)
     replicate(middle, slow)
-    eventually(lambda: int(middle.info("replication").get("master_sync_read_bytes", 0)) > 100_000, 20,
+    eventually(lambda: int(middle.info("replication").get("master_sync_read_bytes", 0)) > 100_000,
                interval=0.005)
     assert bottom.info("replication")["master_link_status"] == "up"
     assert proxies[1].connections == 1 and digest(bottom) == before
@@ -302,17 +302,17 @@ def test_a_node_in_the_middle_adds_nothing_of_its_own(farm):
     top.call("SET", "short", "x", "PX", "1")
     top.call("DEBUG", "SET-ACTIVE-EXPIRE", "0")
     # A cron's first turn sends a PING, whatever the period.
-    eventually(lambda: uptime(top) >= 2, 10)
+    eventually(lambda: uptime(top) >= 2)
     wait_offsets_equal(top, middle, bottom)
     before = offset(middle)
-    eventually(lambda: acknowledged(middle) == before, 5)
+    eventually(lambda: acknowledged(middle) == before)
     assert "READONLY" in refused(middle.call, "SET", "a", "1")
     assert "WAIT cannot be used with replica instances" in refused(middle.call, "WAIT", "1", "10")
     for node in (middle, bottom):
         assert node.call("GET", "short") is None
     # Two turns of its cron at least.
     began = uptime(middle)
-    eventually(lambda: uptime(middle) >= began + 3, 10, interval=0.1)
+    eventually(lambda: uptime(middle) >= began + 3, interval=0.1)
     assert offset(middle) == before == offset(bottom) == acknowledged(middle)
 
 

@@ -79,8 +79,8 @@ def test_redis_cli_replica_mode_shows_the_stream(server):
     process = subprocess.Popen(["redis-cli", "-p", str(server.port), "--replica"],
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
-        eventually(lambda: server.info("replication")["connected_slaves"] == "1", 10)
-        eventually(lambda: "online" in server.info("replication").get("slave0", ""), 10)
+        eventually(lambda: server.info("replication")["connected_slaves"] == "1")
+        eventually(lambda: "online" in server.info("replication").get("slave0", ""))
         server.call("SET", "streamed", "now")
         seen = b""
         while b"streamed" not in seen:
@@ -131,9 +131,9 @@ def test_redis_py_pubsub_lock_and_script(server):
             listener.subscribe("news")
             listener.psubscribe("n*")
             for _ in range(2):
-                assert listener.get_message(timeout=5)
+                assert listener.get_message(timeout=30)
             assert client.publish("news", "hello") == 2
-            kinds = {listener.get_message(timeout=5)["type"] for _ in range(2)}
+            kinds = {listener.get_message(timeout=30)["type"] for _ in range(2)}
             assert kinds == {"message", "pmessage"}
         with client.lock("lock", timeout=10):
             assert client.exists("lock")

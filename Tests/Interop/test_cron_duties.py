@@ -42,16 +42,16 @@ def test_the_first_attempt_comes_at_once_and_acks_each_second(farm, rdb):
     fake, replica = follow(farm, FakeMaster.full(rdb, 1000))
     wait_link_up(replica)
     assert fake.visited_at[0] - replica.called_at < 0.9
-    eventually(lambda: len(fake.acks) >= 3, 10)
+    eventually(lambda: len(fake.acks) >= 3)
     assert set(fake.acks) == {1000}
     fake.say(command(b"PING") + command(b"SET", b"a", b"1"))
-    eventually(lambda: offset(replica) == 1000 + 14 + 27, 5)
-    eventually(lambda: fake.acks[-1] == 1041, 5)
+    eventually(lambda: offset(replica) == 1000 + 14 + 27)
+    eventually(lambda: fake.acks[-1] == 1041)
     # GETACK is answered at once, with the offset before it.
     count = len(fake.acks)
     for _ in range(20):
         fake.say(command(b"REPLCONF", b"GETACK", b"*"))
-    eventually(lambda: len(fake.acks) >= count + 20, 5)
+    eventually(lambda: len(fake.acks) >= count + 20)
     assert 1041 in fake.acks[count:] and 1041 + 19 * 37 in fake.acks[count:]
 
 
@@ -59,7 +59,7 @@ def test_a_lost_link_is_tried_again_at_once(farm, rdb):
     fake, replica = follow(farm, FakeMaster.full(rdb, 1000), b"+CONTINUE\r\n")
     wait_link_up(replica)
     # The third ACK is the second of the cron: the link has stood for a second.
-    eventually(lambda: len(fake.acks) >= 3, 10)
+    eventually(lambda: len(fake.acks) >= 3)
     fake.hang_up()
     lost = time.monotonic()
     eventually(lambda: len(fake.visited_at) == 2, 5, interval=0.005)
@@ -72,7 +72,7 @@ def test_a_silent_handshake_times_out(farm):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         replica = farm.redwing(SHORT)
         replicate(replica, listener.getsockname()[1])
-        eventually(lambda: "Timeout connecting to the MASTER..." in replica.log(), 10)
+        eventually(lambda: "Timeout connecting to the MASTER..." in replica.log())
         assert replica.info("replication")["master_link_status"] == "down"
 
 
@@ -80,8 +80,8 @@ def test_a_silent_transfer_times_out(farm, rdb):
     fake, replica = follow(farm, FakeMaster.full(rdb[:50], length=len(rdb)), FakeMaster.full(rdb),
                            options=SHORT)
     eventually(lambda: "Timeout receiving bulk data from MASTER... If the problem persists try to set "
-                       "the 'repl-timeout' parameter in redis.conf to a larger value." in replica.log(), 10)
-    eventually(lambda: replica.call("GET", "from") == b"rdb", 10)
+                       "the 'repl-timeout' parameter in redis.conf to a larger value." in replica.log())
+    eventually(lambda: replica.call("GET", "from") == b"rdb")
     assert len(fake.requests) >= 2
 
 
@@ -103,8 +103,8 @@ def test_a_silent_stream_times_out_and_is_asked_to_go_on(farm, rdb):
     fake, replica = follow(farm, FakeMaster.full(rdb, 500), b"+CONTINUE\r\n", options=SHORT)
     wait_link_up(replica)
     fake.say(command(b"SET", b"a", b"1"))
-    eventually(lambda: "MASTER timeout: no data nor PING received..." in replica.log(), 10)
-    eventually(lambda: len(fake.requests) >= 2, 10)
+    eventually(lambda: "MASTER timeout: no data nor PING received..." in replica.log())
+    eventually(lambda: len(fake.requests) >= 2)
     assert fake.requests[1] == (FakeMaster.IDENTITY, 501 + 27)
 
 
@@ -115,7 +115,7 @@ def test_a_broken_stream_is_never_continued(farm, rdb, said):
     fake, replica = follow(farm, FakeMaster.full(rdb, 500))
     wait_link_up(replica)
     fake.say(command(b"SET", b"a", b"1") + said)
-    eventually(lambda: len(fake.requests) >= 2, 10)
+    eventually(lambda: len(fake.requests) >= 2)
     assert fake.requests[1] == ("?", -1)
     wait_link_up(replica)
     assert replica.call("GET", "from") == b"rdb" and replica.call("GET", "a") is None
@@ -125,7 +125,7 @@ def test_a_command_that_fails_in_the_stream_is_logged_and_counted(farm, rdb):
     fake, replica = follow(farm, FakeMaster.full(rdb, 500))
     wait_link_up(replica)
     fake.say(command(b"LPUSH", b"from", b"x") + command(b"NOSUCH", b"x") + command(b"SET", b"ok", b"1"))
-    eventually(lambda: replica.call("GET", "ok") == b"1", 5)
+    eventually(lambda: replica.call("GET", "ok") == b"1")
     assert "== CRITICAL == This replica is sending an error to its master: '" in replica.log()
     assert "after processing the command 'lpush'" in replica.log()
     assert int(replica.info("stats")["unexpected_error_replies"]) >= 1
@@ -144,9 +144,9 @@ def test_a_command_that_fails_in_the_stream_is_logged_and_counted(farm, rdb):
 ], ids=["loading", "no master", "continue", "error"])
 def test_an_answer_to_psync_that_is_no_data(farm, rdb, answer, logged):
     fake, replica = follow(farm, answer, FakeMaster.full(rdb))
-    eventually(lambda: logged in replica.log(), 10)
+    eventually(lambda: logged in replica.log())
     if not answer.startswith(b"-ERR"):
-        eventually(lambda: replica.call("GET", "from") == b"rdb", 15)
+        eventually(lambda: replica.call("GET", "from") == b"rdb")
     assert replica.alive()
 
 
@@ -157,7 +157,7 @@ def test_a_transfer_of_another_length_than_announced(farm, rdb, extra):
     body = rdb[:extra] if extra < 0 else rdb + b"x" * extra + b"\r\n"
     fake, replica = follow(farm, FakeMaster.full(body, length=len(rdb) + min(0, extra)),
                            FakeMaster.full(rdb))
-    eventually(lambda: len(fake.requests) >= 2, 15)
+    eventually(lambda: len(fake.requests) >= 2)
     wait_link_up(replica)
     assert replica.call("GET", "from") == b"rdb" and replica.call("DBSIZE") == 1
 
@@ -170,15 +170,15 @@ def test_pings_come_each_period_and_stop_without_replicas(farm):
     replicate(replica, master)
     wait_link_up(replica)
     tap = farm.own(Tap(master))
-    commands = eventually(lambda: len(found := tap.commands(tap.start + 3 * 14)) >= 3 and found, 10)
+    commands = eventually(lambda: len(found := tap.commands(tap.start + 3 * 14)) >= 3 and found)
     assert set(map(tuple, commands)) == {(b"PING",)}
     # While a failover holds the stream, there is none: test_failover.py.
     tap.close()
     replica.kill()
-    eventually(lambda: master.info("replication")["connected_slaves"] == "0", 10)
+    eventually(lambda: master.info("replication")["connected_slaves"] == "0")
     before = offset(master)
     began = int(master.info("server")["uptime_in_seconds"])
-    eventually(lambda: int(master.info("server")["uptime_in_seconds"]) >= began + 2, 10)
+    eventually(lambda: int(master.info("server")["uptime_in_seconds"]) >= began + 2)
     assert offset(master) == before
 
 
@@ -203,11 +203,11 @@ def test_a_replica_stuck_in_each_phase_of_its_sync_is_dropped(farm, options, pha
         replica.body()
     line = "Disconnecting timedout replica (full sync): 127.0.0.1:1111"
     # On a slow machine it may be over before it is seen.
-    eventually(lambda: line in master.log() or syncs(master)["slave0_sync"]["phase"] == phase, 10)
-    eventually(lambda: line in master.log(), 30)
-    eventually(lambda: master.info("replication")["connected_slaves"] == "0", 5)
+    eventually(lambda: line in master.log() or syncs(master)["slave0_sync"]["phase"] == phase)
+    eventually(lambda: line in master.log())
+    eventually(lambda: master.info("replication")["connected_slaves"] == "0")
     # The child goes with its last replica.
-    eventually(lambda: master.info("persistence")["rdb_bgsave_in_progress"] == "0", 10)
+    eventually(lambda: master.info("persistence")["rdb_bgsave_in_progress"] == "0")
     assert master.call("BGSAVE") is not None
 
 
@@ -218,9 +218,9 @@ def test_a_child_that_nobody_waits_for_any_more_is_ended(farm):
         fill_all_types(client, n=2000, seed=1)
     replica = farm.redwing()
     replicate(replica, master)
-    eventually(lambda: master.info("persistence")["rdb_bgsave_in_progress"] == "1", 10)
+    eventually(lambda: master.info("persistence")["rdb_bgsave_in_progress"] == "1")
     replica.kill()
-    eventually(lambda: master.info("persistence")["rdb_bgsave_in_progress"] == "0", 10)
+    eventually(lambda: master.info("persistence")["rdb_bgsave_in_progress"] == "0")
     assert "Diskless rdb transfer, last replica dropped, killing fork child." in master.log()
 
 
@@ -242,7 +242,7 @@ def test_enough_waiting_replicas_end_the_diskless_delay(farm):
                            "repl-diskless-sync-max-replicas": "2"})
     first, second = farm.redwing(), farm.redwing()
     replicate(first, master)
-    eventually(lambda: "asks for synchronization" in master.log(), 5)
+    eventually(lambda: "asks for synchronization" in master.log())
     assert first.info("replication")["master_link_status"] == "down"
     replicate(second, master)
     wait_link_up(first, second)
@@ -257,8 +257,8 @@ def test_files_made_only_for_a_sync_are_removed(farm, delete):
     replicate(replica, master)
     wait_link_up(replica)
     if delete == "yes":
-        eventually(lambda: not os.path.exists(master.dump_path()), 10)
-        eventually(lambda: not os.path.exists(replica.dump_path()), 10)
+        eventually(lambda: not os.path.exists(master.dump_path()))
+        eventually(lambda: not os.path.exists(replica.dump_path()))
         assert "Removing the RDB file used to feed replicas in a persistence-less instance" in master.log()
         assert "Removing the RDB file obtained from the master. This replica has persistence disabled" \
             in replica.log()
@@ -268,7 +268,7 @@ def test_files_made_only_for_a_sync_are_removed(farm, delete):
     saved = farm.redwing(options | {"save": "3600 1000000"})
     replicate(saved, master)
     wait_link_up(saved)
-    eventually(lambda: os.path.exists(saved.dump_path()), 10)
+    eventually(lambda: os.path.exists(saved.dump_path()))
 
 
 def test_a_script_cache_is_flushed_when_the_last_replica_goes(farm):
@@ -284,7 +284,7 @@ def test_a_script_cache_is_flushed_when_the_last_replica_goes(farm):
         client.call("EVALSHA", sha, 1, "n")
         replica.stop()
         began = int(master.info("server")["uptime_in_seconds"])
-        eventually(lambda: int(master.info("server")["uptime_in_seconds"]) >= began + 2, 10)
+        eventually(lambda: int(master.info("server")["uptime_in_seconds"]) >= began + 2)
         tap = farm.own(Tap(master))
         client.call("EVALSHA", sha, 1, "n")
         client.call("EVALSHA", sha, 1, "n")
@@ -298,6 +298,6 @@ def test_an_acknowledgement_from_the_future_is_a_lie(farm):
     wait_link_up(replica)
     tap = farm.own(Tap(master))
     tap.acknowledge(10 ** 12)
-    eventually(lambda: "acknowledged offset 1000000000000, our stream ends at" in master.log(), 5)
+    eventually(lambda: "acknowledged offset 1000000000000, our stream ends at" in master.log())
     assert_same(master, replica)
     assert sync_counts(master)["sync_full"] == 1

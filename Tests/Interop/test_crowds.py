@@ -23,7 +23,7 @@ def transfer_seconds(master, *replicas):
     """From the child's start until all links are up: the delay that gathers replicas is no part of it."""
     for replica in replicas:
         replicate(replica, master)
-    eventually(lambda: "Background RDB transfer started" in master.log(), 20, interval=0.005)
+    eventually(lambda: "Background RDB transfer started" in master.log(), interval=0.005)
     start = time.monotonic()
     wait_link_up(*replicas, timeout=60)
     return time.monotonic() - start
@@ -54,11 +54,11 @@ def test_ten_replicas_of_which_two_are_slow_and_one_is_deaf(farm, spool):
     deaf = farm.redwing()
     for replica, proxy in zip([*slow, deaf], proxies):
         replicate(replica, proxy)
-    eventually(lambda: len(syncs(master)) == 3, 10)
+    eventually(lambda: len(syncs(master)) == 3)
     proxies[2].silence()
     for replica in fast:
         replicate(replica, master)
-    eventually(lambda: "Background RDB transfer started" in master.log(), 20, interval=0.005)
+    eventually(lambda: "Background RDB transfer started" in master.log(), interval=0.005)
     start = time.monotonic()
     spools, memories = [], []
 
@@ -76,7 +76,7 @@ def test_ten_replicas_of_which_two_are_slow_and_one_is_deaf(farm, spool):
     wait_link_up(*slow, timeout=60)
     name = f"127.0.0.1:{deaf.port}"
     eventually(lambda: any(text + name in master.log() for text in (
-        "dropping the slowest replica ", "Disconnecting timedout replica (full sync): ")), 20)
+        "dropping the slowest replica ", "Disconnecting timedout replica (full sync): ")))
     # Whoever was fast enough needed one full sync.
     counted = {f"127.0.0.1:{one.port}" for one in fast}
     assert not any(name in line for name in counted for line in master.log().splitlines()
@@ -86,7 +86,7 @@ def test_ten_replicas_of_which_two_are_slow_and_one_is_deaf(farm, spool):
     proxies[2].cut()
     proxies[2].resume()
     assert_same(master, *fast, *slow, deaf, timeout=60)
-    eventually(lambda: spool_bytes(master) == 0, 10)
+    eventually(lambda: spool_bytes(master) == 0)
 
 
 def test_one_that_joins_at_sixty_percent_gets_the_same_snapshot(farm):
@@ -95,7 +95,7 @@ def test_one_that_joins_at_sixty_percent_gets_the_same_snapshot(farm):
     first, late = farm.redwing(), farm.redwing()
     replicate(first, master)
     whole = MEGABYTES * MB
-    eventually(lambda: any(int(one.get("bytes", 0)) > 0.6 * whole for one in syncs(master).values()), 20,
+    eventually(lambda: any(int(one.get("bytes", 0)) > 0.6 * whole for one in syncs(master).values()),
                interval=0.005)
     master.call("SET", "in:between", "1")
     replicate(late, master)
@@ -141,11 +141,11 @@ def test_a_writer_at_full_speed_makes_no_sync_repeat_itself(farm, send, kind):
         ["redis-benchmark", "-p", str(master.port), "-t", "set", "-d", "500", "-P", "32", "-c", "8",
          "-r", "100000", "-n", "100000000", "-q"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        eventually(lambda: int(master.info("stats")["instantaneous_ops_per_sec"]) > 1000, 10)
+        eventually(lambda: int(master.info("stats")["instantaneous_ops_per_sec"]) > 1000)
         replicate(replica, master)
         wait_link_up(replica, timeout=60)
         before = int(master.info("stats")["total_commands_processed"])
-        eventually(lambda: int(master.info("stats")["total_commands_processed"]) > before + 100_000, 30)
+        eventually(lambda: int(master.info("stats")["total_commands_processed"]) > before + 100_000)
     finally:
         load.kill()
         load.wait()

@@ -37,7 +37,7 @@ def deaf(farm, master):
 def test_wait_in_a_transaction_does_not_wait(farm):
     master = farm.redwing(DISK)
     deaf(farm, master)
-    with master.client(timeout=5) as client:
+    with master.client(timeout=20) as client:
         client.call("MULTI")
         client.call("SET", "a", "1")
         client.call("WAIT", "1", "0")
@@ -87,7 +87,7 @@ def test_wait_is_for_what_this_client_wrote(farm, commands, acknowledged):
         for command in commands:
             client.send(encode(*arguments_of(command)))
             if command.startswith("BLPOP"):
-                eventually(lambda: master.info("clients")["blocked_clients"] == "1", 5)
+                eventually(lambda: master.info("clients")["blocked_clients"] == "1")
                 other.call("RPUSH", "list", "x")
             client.read()
         # Nobody acknowledges any more: one answers at once, or never. 10 s are longer than a test's
@@ -116,7 +116,7 @@ def test_a_demotion_ends_a_wait(farm):
     with master.client() as client:
         client.send(b"SET a 1\r\nWAIT 2 0\r\n")
         assert client.read() == b"OK"
-        eventually(lambda: master.info("clients")["blocked_clients"] == "1", 5)
+        eventually(lambda: master.info("clients")["blocked_clients"] == "1")
         replicate(master, replica)
         assert "UNBLOCKED" in str(client.read()) or client.call_or_error("PING")
 
@@ -136,9 +136,9 @@ def test_min_replicas_refuse_writes_of_any_way(farm, kinds):
         more = farm.redwing(DISK)
         replicate(more, master)
         wait_link_up(more)
-        eventually(lambda: refused(client.call, "SET", "a", "1") is None, 10)
+        eventually(lambda: refused(client.call, "SET", "a", "1") is None)
         more.kill()
-        eventually(lambda: refused(client.call, "SET", "a", "2") is not None, 10)
+        eventually(lambda: refused(client.call, "SET", "a", "2") is not None)
         client.call("CONFIG", "SET", "min-slaves-to-write", "0")
         assert client.call("SET", "a", "3") == b"OK"
     assert_same(master, replica)
@@ -157,7 +157,7 @@ def test_a_pause_holds_the_stream_but_not_the_replicas(farm):
         assert admin.call("GET", "held") is None and replica.call("GET", "held") is None
         admin.call("CLIENT", "UNPAUSE")
         assert writer.read() == b"OK"
-        eventually(lambda: admin.call("EXISTS", "short") == 0, 5)
+        eventually(lambda: admin.call("EXISTS", "short") == 0)
     assert_same(master, replica, late)
     assert late.call("GET", "held") == b"1"
 
@@ -225,7 +225,7 @@ def test_a_failover_is_aborted_by_hand(farm):
     # Nothing moves the stream while it must stand still: a PING would, each second.
     master.call("CONFIG", "SET", "repl-ping-replica-period", "1")
     began = int(master.info("server")["uptime_in_seconds"])
-    eventually(lambda: int(master.info("server")["uptime_in_seconds"]) >= began + 2, 10)
+    eventually(lambda: int(master.info("server")["uptime_in_seconds"]) >= began + 2)
     assert b"PING" not in proxied(master, before)
     assert master.call("FAILOVER", "ABORT") == b"OK"
     assert writer.read() == b"OK"
@@ -255,7 +255,7 @@ def test_force_hands_over_without_what_is_missing(farm):
     writer = start_failover(master, "TO", "127.0.0.1", replica.port, "FORCE", "TIMEOUT", "3000")
     assert "READONLY" in str(writer.read())
     proxy.cut()
-    eventually(lambda: replica.info("replication")["role"] == "master", 10)
+    eventually(lambda: replica.info("replication")["role"] == "master")
     assert "time out exceeded, failing over." in master.log()
     # What the replica had not heard is gone: the new master's history holds.
     assert_same(replica, master)
@@ -281,7 +281,7 @@ def test_failover_to_any_takes_one_that_has_all(farm, kinds):
     master.call("SET", "a", "1")
     master.call("FAILOVER")
     heir = eventually(lambda: next((one for one in replicas
-                                    if one.info("replication")["role"] == "master"), None), 15)
+                                    if one.info("replication")["role"] == "master"), None))
     other = next(one for one in replicas if one is not heir)
     wait_partial(heir, 1)
     heir.call("SET", "b", "2")
@@ -311,12 +311,12 @@ def test_a_failover_there_and_back_under_wait(farm):
     thread.start()
     for old, new in ((one, two), (two, one)):
         goal = len(confirmed) + 30
-        eventually(lambda: len(confirmed) > goal, 20)
+        eventually(lambda: len(confirmed) > goal)
         old.call("FAILOVER", "TIMEOUT", "10000")
-        eventually(lambda: new.info("replication")["role"] == "master", 15)
+        eventually(lambda: new.info("replication")["role"] == "master")
         wait_link_up(old)
     goal = len(confirmed) + 10
-    eventually(lambda: len(confirmed) > goal, 20)
+    eventually(lambda: len(confirmed) > goal)
     stop.set()
     thread.join(10)
     assert_same(one, two)

@@ -156,7 +156,7 @@ def test_all_types_saved_by_us_are_loaded_by_a_stock_redis(farm, command):
 
 def save(client, command):
     client.call(command)
-    eventually(lambda: client.info("persistence")["rdb_bgsave_in_progress"] == "0", 20)
+    eventually(lambda: client.info("persistence")["rdb_bgsave_in_progress"] == "0")
     assert client.info("persistence")["rdb_last_bgsave_status"] == "ok"
 
 

@@ -141,7 +141,7 @@ def test_a_replica_with_the_wrong_password_says_so_and_gets_in_later(farm):
     master = farm.redwing({"requirepass": "secret"})
     replica = farm.redwing({"masterauth": "wrong"})
     replicate(replica, master)
-    eventually(lambda: "Unable to AUTH to MASTER" in replica.log(), 10)
+    eventually(lambda: "Unable to AUTH to MASTER" in replica.log())
     replica.call("CONFIG", "SET", "masterauth", "secret")
     wait_link_up(replica)
 
@@ -157,9 +157,9 @@ def test_expiries_arrive_and_the_master_decides_on_them(farm, kind):
         assert 990 <= two.call("TTL", "late") <= 1000
         one.call("SET", "streamed", "x", "PX", 1200)
         assert two.call("TTL", "late") > 0
-        eventually(lambda: one.call("EXISTS", "soon", "streamed") == 0, 10)
+        eventually(lambda: one.call("EXISTS", "soon", "streamed") == 0)
         # Gone by a DEL in the stream, not only hidden.
-        eventually(lambda: two.call("DBSIZE") == 1, 10)
+        eventually(lambda: two.call("DBSIZE") == 1)
     assert_same(master, replica)
 
 
@@ -180,7 +180,7 @@ def test_stale_data_is_served_or_not_as_configured(farm):
     replicate(replica, master)
     wait_link_up(replica)
     master.kill()
-    eventually(lambda: replica.info("replication")["master_link_status"] == "down", 10)
+    eventually(lambda: replica.info("replication")["master_link_status"] == "down")
     assert replica.call("GET", "k") == b"v"
     replica.call("CONFIG", "SET", "replica-serve-stale-data", "no")
     with pytest.raises(ReplyError, match="MASTERDOWN Link with MASTER is down and "
@@ -241,7 +241,7 @@ def test_info_tells_the_progress_of_a_sync(farm):
         if info["master_sync_in_progress"] == "1":
             seen.append(info)
         return info["master_link_status"] == "up"
-    eventually(done, 30)
+    eventually(done)
     reading = [one for one in seen if int(one.get("master_sync_read_bytes", 0)) > 0]
     assert reading, seen[:3]
     for one in reading:

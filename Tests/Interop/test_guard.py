@@ -31,12 +31,12 @@ def test_an_empty_master_is_refused_until_it_is_forced(farm, kind, load):
     replica, empty = guarded(farm, "yes", load=load), farm.start(kind, DISK)
     before = digest(replica)
     replicate(replica, empty)
-    eventually(lambda: refusal(replica) == "1", 10)
+    eventually(lambda: refusal(replica) == "1")
     assert "ours holds 20 keys: kept it (replica-empty-master-guard)" in replica.log()
     # It serves what it has, and goes on to ask.
     assert digest(replica) == before and replica.call("GET", "mine:3") == b"3"
     assert replica.info("replication")["master_link_status"] == "down"
-    eventually(lambda: replica.log().count("kept it (replica-empty-master-guard)") >= 2, 10)
+    eventually(lambda: replica.log().count("kept it (replica-empty-master-guard)") >= 2)
     assert digest(replica) == before
     assert replica.call("REPLICAOF", "127.0.0.1", str(empty.port), "FORCE") == b"OK"
     assert_same(empty, replica)
@@ -48,11 +48,11 @@ def test_the_guard_off_or_a_master_with_keys_ends_the_refusal(farm):
     empty = farm.redwing(DISK)
     for replica in (first, second):
         replicate(replica, empty)
-        eventually(lambda: refusal(replica) == "1", 10)
+        eventually(lambda: refusal(replica) == "1")
     first.call("CONFIG", "SET", GUARD, "no")
     wait_link_up(first)
     assert first.call("DBSIZE") == 0
-    eventually(lambda: second.call("DBSIZE") == 20, 5)
+    eventually(lambda: second.call("DBSIZE") == 20)
     empty.call("SET", "now", "there")
     assert_same(empty, second)
     assert second.call("KEYS", "*") == [b"now"]
@@ -97,7 +97,7 @@ def test_another_history_under_our_own_id_is_refused(farm):
     replicate(replica, fake)
     wait_link_up(replica)
     fake.hang_up()
-    eventually(lambda: refusal(replica) == "1", 10)
+    eventually(lambda: refusal(replica) == "1")
     assert replica.call("GET", "k") == b"v"
 
 
@@ -114,7 +114,7 @@ def test_a_refused_master_is_asked_more_and_more_rarely(farm):
 def test_promotion_after_a_refusal_keeps_the_data(farm):
     replica, empty = guarded(farm, "yes"), farm.redwing(DISK)
     replicate(replica, empty)
-    eventually(lambda: refusal(replica) == "1", 10)
+    eventually(lambda: refusal(replica) == "1")
     replica.call("REPLICAOF", "NO", "ONE")
     assert replica.call("DBSIZE") == 20
     replicate(empty, replica)
@@ -133,7 +133,7 @@ def test_a_replica_hides_an_expired_key_and_leaves_it_to_the_master(farm, kinds)
         one.pipeline([("SET", "k", "v", "PX", "60"), ("HSET", "h", "f", "v"), ("PEXPIRE", "h", "60"),
                       ("SET", "stays", "v")])
         wait_offsets_equal(master, replica)
-        eventually(lambda: two.call("GET", "k") is None and two.call("EXISTS", "h") == 0, 5)
+        eventually(lambda: two.call("GET", "k") is None and two.call("EXISTS", "h") == 0)
         assert two.call("TTL", "k") == -2 and two.call("TYPE", "h") == b"none"
         assert two.call("HGETALL", "h") == [] and two.call("MGET", "k", "stays") == [None, b"v"]
         assert two.call("KEYS", "*") == [b"stays"] and two.call("RANDOMKEY") == b"stays"
@@ -141,9 +141,9 @@ def test_a_replica_hides_an_expired_key_and_leaves_it_to_the_master(farm, kinds)
         tap = farm.own(Tap(replica))
         before = offset(master)
         assert one.call("GET", "k") is None
-        eventually(lambda: two.call("DBSIZE") == 2, 5)
+        eventually(lambda: two.call("DBSIZE") == 2)
         assert one.call("HLEN", "h") == 0
-        eventually(lambda: two.call("DBSIZE") == 1, 5)
+        eventually(lambda: two.call("DBSIZE") == 1)
         assert offset(master) > before
         words = [w for w in tap.commands(offset(master)) if w != [b"PING"]]
         assert [w[-1] for w in words if w[0] in (b"DEL", b"UNLINK")] == [b"k", b"h"]
@@ -160,11 +160,11 @@ def test_a_promoted_replica_deletes_what_is_expired(farm):
     with master.client() as client:
         client.pipeline([("SET", f"k{i}", "v", "PX", "80") for i in range(200)])
     wait_offsets_equal(master, replica, below)
-    eventually(lambda: replica.call("GET", "k1") is None, 5)
+    eventually(lambda: replica.call("GET", "k1") is None)
     assert replica.call("DBSIZE") == 200
     replica.call("REPLICAOF", "NO", "ONE")
-    eventually(lambda: replica.call("DBSIZE") == 0, 10)
-    eventually(lambda: below.call("DBSIZE") == 0, 10)
+    eventually(lambda: replica.call("DBSIZE") == 0)
+    eventually(lambda: below.call("DBSIZE") == 0)
     assert_same(replica, below)
     assert int(replica.info("stats")["expired_keys"]) == 200
 
@@ -186,7 +186,7 @@ def test_a_writable_replica_keeps_its_writes_to_itself(farm):
         client.call("SET", "own:short", "1", "PX", "50")
         client.call("DEL", "a")
         # A key of its own that expires is its own to delete.
-        eventually(lambda: client.call("DBSIZE") == 1, 10)
+        eventually(lambda: client.call("DBSIZE") == 1)
     assert offset(middle) == before or offset(middle) == offset(top)
     top.call("SET", "b", "2")
     wait_offsets_equal(top, middle, below)
@@ -213,7 +213,7 @@ def test_a_released_backlog_takes_the_second_id_along(farm):
     heir.call("REPLICAOF", "NO", "ONE")
     shifted = heir.info("replication")
     assert shifted["master_replid2"] == old
-    eventually(lambda: heir.info("replication")["repl_backlog_active"] == "0", 10)
+    eventually(lambda: heir.info("replication")["repl_backlog_active"] == "0")
     now = heir.info("replication")
     assert now["master_replid"] not in (old, shifted["master_replid"])
     assert now["master_replid2"] == "0" * 40 and now["second_repl_offset"] == "-1"
@@ -234,7 +234,7 @@ def test_a_replica_keeps_its_backlog_without_sub_replicas(farm):
     identity = replica.info("replication")["master_replid"]
     began = int(replica.info("server")["uptime_in_seconds"])
     with Writer(master):
-        eventually(lambda: int(replica.info("server")["uptime_in_seconds"]) >= began + 3, 10)
+        eventually(lambda: int(replica.info("server")["uptime_in_seconds"]) >= began + 3)
     assert_same(master, replica, late)
     info = replica.info("replication")
     assert info["repl_backlog_active"] == "1" and info["master_replid"] == identity

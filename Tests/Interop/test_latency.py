@@ -122,7 +122,7 @@ def test_a_failed_fsync_refuses_writes_until_one_succeeds(farm, disk):
         assert client.call("GET", "k") == b"w"
         assert "Fail to fsync the AOF file: Input/output error" in server.log()
         disk.says("")
-        eventually(lambda: client.call("SET", "k", "x") == b"OK", 20)
+        eventually(lambda: client.call("SET", "k", "x") == b"OK")
         assert client.info("persistence")["aof_last_write_status"] == "ok"
 
 

@@ -186,7 +186,7 @@ def test_a_failed_save_is_told_to_who_asked_only(farm):
         for words in (["SHUTDOWN", "x"], ["SHUTDOWN", "SAVE", "NOSAVE"], ["SHUTDOWN", "NOSAVE", "x"]):
             assert str(client.call_or_error(*words)) == "ERR syntax error"
         client.send(encode("SHUTDOWN", "NOSAVE"))
-        assert server.process.wait(10) == 0
+        assert server.process.wait(30) == 0
 
 
 @pytest.mark.parametrize("wish, saved", [
@@ -196,7 +196,7 @@ def test_what_a_signal_does_can_be_chosen(farm, wish, saved):
     with server.client() as client:
         client.call("SET", "k", "v")
     server.process.terminate()
-    assert server.process.wait(10) == 0
+    assert server.process.wait(30) == 0
     assert os.path.exists(server.dump_path()) == saved
 
 

@@ -111,7 +111,7 @@ def test_what_expires_while_a_master_restarts_is_deleted_on_its_replica(farm):
     master.start()
     wait_link_up(replica)
     # Both hold the dead key at first; digests would race with its end.
-    eventually(lambda: master.call("DBSIZE") == replica.call("DBSIZE") == keys, 10)
+    eventually(lambda: master.call("DBSIZE") == replica.call("DBSIZE") == keys)
     assert_same(master, replica)
     assert sync_counts(master)["sync_full"] == 0
 
@@ -201,7 +201,7 @@ def test_the_backlog_is_given_up_with_its_history(farm):
     master, replica = a_pair(farm, ("redwing", "redwing"), DISK | {"repl-backlog-ttl": "1"})
     before = master.info("replication")["master_replid"]
     replica.call("REPLICAOF", "NO", "ONE")
-    eventually(lambda: master.info("replication")["repl_backlog_active"] == "0", 10)
+    eventually(lambda: master.info("replication")["repl_backlog_active"] == "0")
     info = master.info("replication")
     assert info["master_replid"] != before and set(info["master_replid2"]) == {"0"}
     assert "Replication backlog freed after 1 seconds without connected replicas." in master.log()
@@ -250,8 +250,8 @@ def test_failover_hands_over_without_a_copy(farm, kinds):
     with master.client() as client:
         write_some(client, "before", n=50)
         client.call("FAILOVER", "TO", "127.0.0.1", str(replica.port), "TIMEOUT", "5000")
-    eventually(lambda: replica.info("replication")["role"] == "master", 10)
-    eventually(lambda: master.info("replication")["role"] == "slave", 10)
+    eventually(lambda: replica.info("replication")["role"] == "master")
+    eventually(lambda: master.info("replication")["role"] == "slave")
     with replica.client() as client:
         write_some(client, "after", n=50)
     assert_same(replica, master)
@@ -263,11 +263,11 @@ def test_too_few_good_replicas_refuse_writes(farm):
     with master.client() as client:
         client.call("CONFIG", "SET", "min-replicas-to-write", "1")
         client.call("CONFIG", "SET", "min-replicas-max-lag", "2")
-        eventually(lambda: client.call_or_error("SET", "a", "1") in ("OK", b"OK"), 5)
+        eventually(lambda: client.call_or_error("SET", "a", "1") in ("OK", b"OK"))
         replica.pause()
-        eventually(lambda: "NOREPLICAS" in str(client.call_or_error("SET", "a", "2")), 10)
+        eventually(lambda: "NOREPLICAS" in str(client.call_or_error("SET", "a", "2")))
         replica.resume()
-        eventually(lambda: client.call_or_error("SET", "a", "3") in ("OK", b"OK"), 10)
+        eventually(lambda: client.call_or_error("SET", "a", "3") in ("OK", b"OK"))
 
 
 def test_an_empty_master_is_guarded_against(farm):
@@ -277,7 +277,7 @@ def test_an_empty_master_is_guarded_against(farm):
         held = client.call("DBSIZE")
     empty = farm.redwing(DISK)
     replicate(replica, empty)
-    eventually(lambda: "replica-empty-master-guard" in replica.log(), 10)
+    eventually(lambda: "replica-empty-master-guard" in replica.log())
     assert replica.call("DBSIZE") == held
     replica.call("REPLICAOF", "127.0.0.1", str(empty.port), "FORCE")
     wait_link_up(replica)
@@ -287,7 +287,7 @@ def test_an_empty_master_is_guarded_against(farm):
 def test_a_lone_replica_is_dropped_when_silent(farm):
     master, replica = a_pair(farm, ("redwing", "redwing"), DISK | {"repl-timeout": "2"}, keys=10)
     replica.pause()
-    eventually(lambda: "Disconnecting timedout replica (streaming sync)" in master.log(), 10)
+    eventually(lambda: "Disconnecting timedout replica (streaming sync)" in master.log())
     replica.resume()
     assert_same(master, replica)
     assert sync_counts(master)["sync_full"] == 1

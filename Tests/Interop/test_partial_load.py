@@ -49,8 +49,8 @@ def test_a_cut_in_the_middle_of_a_transaction(farm, roles):
         client.pipeline([("SELECT", 0), ("MULTI",), ("INCR", "once"),
                          *[("SET", f"of:{i}", "x" * 1000) for i in range(100)],
                          ("RPUSH", "list", "a"), ("EXEC",)])
-    eventually(lambda: proxy.cuts == 1, 10)
-    eventually(lambda: replica.info("replication")["master_link_status"] == "down", 10)
+    eventually(lambda: proxy.cuts == 1)
+    eventually(lambda: replica.info("replication")["master_link_status"] == "down")
     assert replica.call("DBSIZE") == before and offset(replica) < offset(master)
     proxy.refuse(False)
     assert_same(master, replica)
@@ -99,7 +99,7 @@ def test_a_master_that_crashed_back_in_time_copies_itself(farm, other):
         master.call("SAVE")
         writer.advance()
         wait_offsets = offset(master)
-        eventually(lambda: all(offset(one) >= wait_offsets for one in replicas), 10)
+        eventually(lambda: all(offset(one) >= wait_offsets for one in replicas))
         master.kill()
     master.start()
     with Writer(master):
@@ -120,7 +120,7 @@ def test_a_promotion_under_load(farm, kinds):
         proxy.cut()
         behind = offset(sibling)
         writer.advance()
-        eventually(lambda: offset(heir) > behind, 10)
+        eventually(lambda: offset(heir) > behind)
         heir.call("REPLICAOF", "NO", "ONE")
         with Writer(heir, "new") as new:
             replicate(sibling, heir)
@@ -145,9 +145,9 @@ def test_a_failover_under_load_copies_nothing(farm, kinds):
     # FAILOVER goes by the replica's own address, which a proxy between doesn't change.
     with Writer(master, until_refused=True) as writer:
         master.call("FAILOVER", "TO", "127.0.0.1", heir.port)
-        eventually(lambda: writer.fault, 20)
+        eventually(lambda: writer.fault)
     assert "READONLY" in str(writer.fault)
-    eventually(lambda: heir.info("replication")["role"] == "master", 10)
+    eventually(lambda: heir.info("replication")["role"] == "master")
     with Writer(heir):
         wait_link_up(master)
         wait_link_up(sibling)

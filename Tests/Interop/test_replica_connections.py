@@ -44,7 +44,7 @@ def let_go(server, client, command, allowed):
     data = everything(client)
     assert re.fullmatch(allowed, data, re.S), data
     assert DISCONNECTED.format(command) in server.log()
-    eventually(lambda: replicas(server) == 0, 10)
+    eventually(lambda: replicas(server) == 0)
     client.close()
 
 
@@ -145,13 +145,13 @@ def test_switched_off_replies_do_not_silence_replication(server, mode):
     client._need(int(size[1:]))
     assert client.pending[client.at:client.at + 5] == b"REDIS"
     client.at += int(size[1:])
-    eventually(lambda: "state=online" in server.info("replication").get("slave0", ""), 10)
+    eventually(lambda: "state=online" in server.info("replication").get("slave0", ""))
     server.call("SET", "silent", "1")
     expected = encode("SELECT", "0") + encode("SET", "silent", "1")
     client._need(len(expected))
     assert client.pending[client.at:] == expected
     client.close()
-    eventually(lambda: replicas(server) == 0, 10)
+    eventually(lambda: replicas(server) == 0)
 
 
 def test_words_behind_the_offset_of_psync_mean_nothing(server):
@@ -183,7 +183,7 @@ def test_announced_addresses_stay_on_their_line(server, ip, port, shown):
         assert client._line().startswith(b"+CONTINUE")
         info = server.info("replication")
         assert info["role"] == "master" and info["slave0"].startswith(shown), info["slave0"]
-    eventually(lambda: replicas(server) == 0, 10)
+    eventually(lambda: replicas(server) == 0)
 
 
 def test_role_and_info_agree_on_a_replica_that_loads(farm):
@@ -196,7 +196,7 @@ def test_role_and_info_agree_on_a_replica_that_loads(farm):
         data = b""
         while not (found := re.search(rb"\$EOF:([0-9a-f]{40})\r\n.*\1", data, re.S)):
             data += client.socket.recv(1 << 16)
-        eventually(lambda: "state=online" in master.info("replication")["slave0"], 10)
+        eventually(lambda: "state=online" in master.info("replication")["slave0"])
         assert master.call("ROLE")[2] == [[b"127.0.0.1", b"7001", b"0"]]
         client.socket.settimeout(0.2)
         with pytest.raises(socket.timeout):

@@ -475,7 +475,7 @@ def test_shutdown_nosave_ends_a_busy_server(farm):
     start(server, "redis.call('set', 'k', 'v') while true do end")
     eventually(lambda: "BUSY" in str(client.call_or_error("PING")))
     client.send(encode("SHUTDOWN", "NOSAVE"))
-    assert server.process.wait(timeout=10) == 0
+    assert server.process.wait(timeout=30) == 0
 
 
 def test_a_client_that_leaves_its_busy_script(farm):

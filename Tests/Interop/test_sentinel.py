@@ -26,7 +26,7 @@ def test_sentinels_promote_a_replica(farm, kinds):
             state = dict(zip(reply[::2], reply[1::2]))
             return int(state[b"num-slaves"]) == 2 and int(state[b"num-other-sentinels"]) == 2
     for sentinel in sentinels:
-        eventually(lambda: sees_all(sentinel), 30)
+        eventually(lambda: sees_all(sentinel))
     load = ConfirmedWrites(master)
     load.reach(50)
     # In the middle of the load.
@@ -39,7 +39,7 @@ def test_sentinels_promote_a_replica(farm, kinds):
             return next((r for r in replicas if r.port == port), None)
     heir = eventually(promoted, 40)
     other = next(r for r in replicas if r is not heir)
-    eventually(lambda: heir.info("replication")["role"] == "master", 20)
+    eventually(lambda: heir.info("replication")["role"] == "master")
     eventually(lambda: other.info("replication").get("master_port") == str(heir.port), 40)
     wait_link_up(other, timeout=40)
     missing = load.missing(heir)

@@ -48,11 +48,11 @@ def test_one_slow_replica_alone_makes_the_child_wait(farm, spool):
     slow.throttle(8 * MB)
     replica = farm.redwing()
     replicate(replica, slow)
-    eventually(lambda: int(master.info("replication")["repl_spool_bytes"]) > 2 * MB, 10, interval=0.005)
+    eventually(lambda: int(master.info("replication")["repl_spool_bytes"]) > 2 * MB, interval=0.005)
     assert 0 < held_until_up(master, [replica], 4 * MB) <= 4 * MB
     assert_same(master, replica)
     assert sync_counts(master)["sync_full"] == 1
-    eventually(lambda: spool_bytes(master) == 0, 10)
+    eventually(lambda: spool_bytes(master) == 0)
     info = master.info("replication")
     assert info["repl_spool_bytes"] == "0" and info["repl_spool_size"] == str(4 * MB)
 
@@ -67,7 +67,7 @@ def test_at_the_bound_the_slowest_is_dropped_by_name(farm):
     replicate(behind, slow)
     wait_link_up(fast, timeout=20)
     assert_same(master, fast)
-    eventually(lambda: "dropping the slowest replica 127.0.0.1:%d" % behind.port in master.log(), 10)
+    eventually(lambda: "dropping the slowest replica 127.0.0.1:%d" % behind.port in master.log())
     slow.throttle(None)
     wait_link_up(behind, timeout=30)
     assert_same(master, behind)
@@ -83,11 +83,11 @@ def test_a_child_that_waits_for_room_ends_with_its_master(farm):
     master = farm.redwing(SPOOL | {"repl-spool-size": "4mb", "repl-diskless-sync-delay": "0"})
     fill_bulk(master, 24)
     farm.own(RawReplica(master, "eof", buffer=1 << 16))
-    eventually(lambda: int(master.info("replication")["repl_spool_bytes"]) == 4 * MB, 20)
+    eventually(lambda: int(master.info("replication")["repl_spool_bytes"]) == 4 * MB)
     child, = children(master)
     assert syncs(master)["slave0_sync"]["phase"] == "streaming"
     master.kill()
-    eventually(lambda: not os.path.exists(f"/proc/{child}") or is_zombie(child), 10)
+    eventually(lambda: not os.path.exists(f"/proc/{child}") or is_zombie(child))
 
 
 def is_zombie(pid):

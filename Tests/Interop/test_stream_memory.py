@@ -29,7 +29,7 @@ class Deaf:
         while not (size := re.search(rb"\$(\d+)\r\nREDIS", data)) \
                 or len(data) < size.end() - 5 + int(size[1]):
             data += self.socket.recv(1 << 16)
-        eventually(lambda: "state=online" in server.info("replication").get("slave0", ""), 10)
+        eventually(lambda: "state=online" in server.info("replication").get("slave0", ""))
 
     def acknowledge(self, position=1):
         self.socket.sendall(encode("REPLCONF", "ACK", position))
@@ -62,7 +62,7 @@ def slow_replica(farm, server):
 def slow_rewrite(farm, server):
     """Until the child is done, which will take its time, the rewrite's buffer grows."""
     server.call("BGREWRITEAOF")
-    eventually(lambda: server.info("persistence")["aof_rewrite_in_progress"] == "1", 10)
+    eventually(lambda: server.info("persistence")["aof_rewrite_in_progress"] == "1")
 
 
 HOLDERS = {
@@ -107,7 +107,7 @@ def test_a_replica_that_is_behind_is_told_of_by_name(farm):
     assert int(fields["omem"]) > 7 * MB and int(fields["oll"]) > 100, line
     deaf.close()
     # What it was behind with is given back, and said to be.
-    eventually(lambda: memory(server)["mem_clients_slaves"] == 0, 10)
+    eventually(lambda: memory(server)["mem_clients_slaves"] == 0)
     assert memory(server)["mem_total_replication_buffers"] < 2 * MB
 
 
@@ -123,7 +123,7 @@ def test_the_hard_limit_is_the_limit(farm):
         assert highest < 10 * MB, highest
     line = next(line for line in server.log().splitlines() if "scheduled to be closed ASAP" in line)
     assert int(re.search(r"omem=(\d+)", line)[1]) > 7 * MB, line
-    eventually(lambda: memory(server)["used_memory"] < base + 4 * MB, 10)
+    eventually(lambda: memory(server)["used_memory"] < base + 4 * MB)
 
 
 @pytest.mark.parametrize("signs", [False, True], ids=["silent", "acknowledging"])

@@ -354,7 +354,7 @@ def test_the_words_of_a_wait_are_those_of_redis(sides, waiting, commands):
         side.words()
         with side.server.client() as client:
             client.send(encode(*shlex.split(waiting)))
-            eventually(lambda: side.server.info("clients")["blocked_clients"] == "1", 5)
+            eventually(lambda: side.server.info("clients")["blocked_clients"] == "1")
             for command in commands:
                 side.do(command)
             client.read()

@@ -418,7 +418,7 @@ def test_the_stream_of_changes_applies_to_redis(farm):
         master.call("REPLICAOF", "NO", "ONE")
         master.call("FLUSHALL")
         replica.call("REPLICAOF", "127.0.0.1", master.port)
-        eventually(lambda: b"master_link_status:up" in replica.call("INFO", "replication"), 20)
+        eventually(lambda: b"master_link_status:up" in replica.call("INFO", "replication"))
         maker, client = Maker(9), Client(master.port)
         for command in [*maker.removing(600), *maker.claiming(600),
                         *[("XGROUP", "CREATE", key, group, "0") for key in "st" for group in "gh"]]:
@@ -426,7 +426,7 @@ def test_the_stream_of_changes_applies_to_redis(farm):
         client.close()
         master.call("XADD", "s", "MAXLEN", "~", "3", "*", "last", "one")
         last = master.call("DEBUG", "DIGEST")
-        eventually(lambda: replica.call("DEBUG", "DIGEST") == last, 10, "digests never equal")
+        eventually(lambda: replica.call("DEBUG", "DIGEST") == last, message="digests never equal")
         # A consumer that got nothing yet is not told of: 6.0.7 has no command that makes one.
         for key in "st":
             for group in "gh":
@@ -438,7 +438,7 @@ def test_the_stream_of_changes_applies_to_redis(farm):
 def test_what_a_waiting_consumer_got_reaches_replicas(farm):
     ours, theirs = farm.redwing(), farm.redis()
     theirs.call("REPLICAOF", "127.0.0.1", ours.port)
-    eventually(lambda: b"master_link_status:up" in theirs.call("INFO", "replication"), 20)
+    eventually(lambda: b"master_link_status:up" in theirs.call("INFO", "replication"))
     for group, more in (("g", ()), ("h", ("NOACK",))):
         ours.call("XGROUP", "CREATE", "s", group, "$", "MKSTREAM")
         waiting = Client(ours.port)
