@@ -257,8 +257,8 @@ def test_a_sub_replica_keeps_its_link_while_the_one_above_loses_its_own(farm, bo
     if bottom_kind == "redwing":
         # It would be gone twice over, but for the empty lines that it is sent meanwhile.
         top.call("CONFIG", "SET", "repl-ping-replica-period", "1")
-        bottom.call("CONFIG", "SET", "repl-timeout", "2")
-        away = 5
+        bottom.call("CONFIG", "SET", "repl-timeout", "3")
+        away = 7
     proxies[0].refuse()
     proxies[0].cut()
     eventually(lambda: int(middle.info("replication").get("master_link_down_since_seconds", -1)) >= away)

@@ -58,7 +58,8 @@ def test_one_slow_replica_alone_makes_the_child_wait(farm, spool):
 
 
 def test_at_the_bound_the_slowest_is_dropped_by_name(farm):
-    master = farm.redwing(SPOOL | {"repl-spool-size": "8mb"})
+    master = farm.redwing(SPOOL | {"repl-spool-size": "8mb", "repl-diskless-sync-delay": "60",
+                                   "repl-diskless-sync-max-replicas": "2"})
     fill_bulk(master, 40)
     slow = farm.own(Proxy(master.port))
     slow.throttle(1 * MB)
@@ -68,6 +69,8 @@ def test_at_the_bound_the_slowest_is_dropped_by_name(farm):
     wait_link_up(fast, timeout=20)
     assert_same(master, fast)
     eventually(lambda: "dropping the slowest replica 127.0.0.1:%d" % behind.port in master.log())
+    # It comes alone now: nobody is to be waited for.
+    master.call("CONFIG", "SET", "repl-diskless-sync-delay", "0")
     slow.throttle(None)
     wait_link_up(behind, timeout=30)
     assert_same(master, behind)

@@ -131,7 +131,7 @@ def test_one_that_wants_no_stream_is_let_go_behind_the_snapshot(farm, kind, opti
 
 def test_a_start_that_fails_is_told_to_all_who_wait(farm):
     """Those as well whose turn had not come: no replica is left, and each asks again."""
-    master = farm.redwing(DISKLESS | {"repl-diskless-sync-delay": "1", "repl-spool": "disk",
+    master = farm.redwing(DISKLESS | {"repl-diskless-sync-delay": "3", "repl-spool": "disk",
                                       "repl-max-concurrent-syncs": "1"})
     some(master, 100)
     # In a directory that is no more, no spool can be made.
