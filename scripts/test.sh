@@ -39,27 +39,12 @@ if [ -f Tests/WingTests/Makefile ]; then
 fi
 
 echo "--- Interop tests"
-# interop LOG ARGUMENTS: runs pytest; sets good, bad and status.
-interop() {
-    local log=$1
-    shift
-    .venv/bin/python -m pytest -c Tests/Interop/pytest.ini -o cache_dir="$logs/cache" Tests/Interop -q \
-        "$@" ${PYTEST_ARGS:-} 2>&1 | tee "$log"
-    status=${PIPESTATUS[0]}
-    good=$(last "$log" passed)
-    bad=$(($(last "$log" failed) + $(last "$log" 'errors?')))
-}
 # The tests wait for servers more than they compute: more workers than cores.
-interop "$logs/interop" -n "${PYTEST_WORKERS:-3}"
-if [ "$status" -ne 0 ] && [ "$bad" -ge 1 ] && [ "$bad" -le 8 ]; then
-    # Real servers with time-outs of their own share two cores with other workers: what failed
-    # in that crowd is run again alone, and has to pass there. The first failure stays in the log.
-    before=$good
-    echo "--- Interop tests: $bad failed among others, once more on their own"
-    interop "$logs/again" --last-failed --last-failed-no-failures none
-    good=$((before + good))
-fi
-count "Interop tests" "$good" "$bad" "$status"
+.venv/bin/python -m pytest -c Tests/Interop/pytest.ini Tests/Interop -q -n "${PYTEST_WORKERS:-3}" ${PYTEST_ARGS:-} 2>&1 |
+    tee "$logs/interop"
+status=${PIPESTATUS[0]}
+bad=$(($(last "$logs/interop" failed) + $(last "$logs/interop" 'errors?')))
+count "Interop tests" "$(last "$logs/interop" passed)" "$bad" "$status"
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
