@@ -66,14 +66,6 @@ public final class Database {
         return element.isNull ? nil : Entry(element)
     }
 
-    /// Asks for the memory where `key` would be found; to be called for several keys before they are
-    /// looked up, first for all with `slots`, then for all without.
-    @inlinable
-    public func prefetch(_ key: Bytes, slots: Bool) {
-        let hash = redwing_hash(key.start.raw, key.count)
-        if slots { keys.prefetchSlot(hash) } else { keys.prefetchElement(hash) }
-    }
-
     /// A key at random, each as likely as any other.
     public func randomEntry() -> Entry? {
         let element = keys.random()

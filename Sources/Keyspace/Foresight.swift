@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// What the requests behind the present one will look up. A pipeline brings many requests at once, and
-// each would wait for the memory of its own slot and its own entry; asked for together, these waits
-// overlap. It is a guess and changes nothing: a wrong one costs some nanoseconds.
+// What the requests of a pipeline, or the keys of one request, will look up. Each would wait for the
+// memory of its own slot and its own entry; asked for together, these waits overlap. It is a guess and
+// changes nothing: a wrong one costs some nanoseconds.
 
 import Memory
 import Platform
 
-/// The keys of requests to come, and what each would look for inside of its value.
+/// The keys of requests to come, and what each would look for inside of its value. It is kept from one
+/// use to the next: making one writes all of its memory. Main thread only.
 @safe
-public struct Foresight {
-    /// Requests looked at together: enough that the first one's lines have arrived when the last one
-    /// has been asked for, few enough to stay in the first-level cache.
-    public static let window = 16
+public struct Foresight: ~Copyable {
+    /// Keys looked at together.
+    public static let capacity = 16
     /// A table of fewer elements lies in the caches anyhow.
     static let fewElements = 2048
 
-    struct Step {
+    private struct Step: BitwiseCopyable {
         var key = Bytes.empty
         var hash: UInt64 = 0
         /// The words behind the key, empty when there are none.
@@ -27,56 +27,69 @@ public struct Foresight {
         var memberHash: UInt64 = 0
     }
 
-    private var steps = InlineArray<16, Step>(repeating: Step())
+    /// The steps. Not an array: it would be copied to be read.
+    private let store = ByteBuffer(capacity: capacity * stepSize)
+    private static let stepSize = MemoryLayout<Step>.stride
     public private(set) var count = 0
 
     public init() {}
 
-    public var isFull: Bool { count == Self.window }
-
-    /// A request of `key` with its next two words.
+    /// Forgets what was appended.
     @inline(__always)
-    public mutating func append(key: Bytes, second: Bytes, third: Bytes) {
-        steps[count] = Step(key: key, second: second, third: third)
+    public mutating func begin() { count = 0 }
+
+    /// A key, with the two words behind it where its value's members matter. Not when it is full.
+    @inline(__always)
+    public mutating func append(key: Bytes, second: Bytes = .empty, third: Bytes = .empty) {
+        precondition(count < Self.capacity, "no room to look further ahead")
+        self[count] = Step(key: key, second: second, third: third)
         count &+= 1
+    }
+
+    /// The step at `index`, which is below `count` or, to be set, at it.
+    private subscript(index: Int) -> Step {
+        @inline(__always) get { store.base.load(Step.self, at: index &* Self.stepSize) }
+        @inline(__always) nonmutating set { store.base.store(newValue, at: index &* Self.stepSize) }
     }
 
     /// Asks for the memory of all that was appended: of the keys, and with `inside` of the hash's
     /// fields, the set's members and the sorted set's members that the words behind them name.
-    public mutating func fetch(from database: Database, inside: Bool) {
+    public func fetch(from database: Database, inside: Bool = false) {
         if database.count >= Self.fewElements {
             for i in 0..<count {
-                steps[i].hash = redwing_hash(steps[i].key.start.raw, steps[i].key.count)
-                database.keys.prefetchSlot(steps[i].hash)
+                let key = self[i].key
+                let hash = redwing_hash(key.start.raw, key.count)
+                self[i].hash = hash
+                database.keys.prefetchSlot(hash)
             }
-            for i in 0..<count { database.keys.prefetchElement(steps[i].hash) }
+            for i in 0..<count { database.keys.prefetchElement(self[i].hash) }
         }
         if inside { fetchMembers(from: database) }
     }
 
-    private mutating func fetchMembers(from database: Database) {
+    private func fetchMembers(from database: Database) {
         var key = Bytes.empty
         var entry: Entry?
         for i in 0..<count {
             // One key after the other is often the same.
-            if i == 0 || steps[i].key != key {
-                key = steps[i].key
+            if i == 0 || self[i].key != key {
+                key = self[i].key
                 entry = database.find(key)
             }
             guard let entry, let table = Self.table(of: entry), table.count >= Self.fewElements
             else { continue }
             // ZADD key score member; the other commands name the member first.
             let member =
-                entry.kind == .sortedSetSkip && !steps[i].third.isEmpty
-                ? steps[i].third : steps[i].second
+                entry.kind == .sortedSetSkip && !self[i].third.isEmpty
+                ? self[i].third : self[i].second
             if member.isEmpty { continue }
             let hash = redwing_hash(member.start.raw, member.count)
-            steps[i].memberHash = hash
-            steps[i].table = table.header
+            self[i].memberHash = hash
+            self[i].table = table.header
             table.prefetchSlot(hash)
         }
-        for i in 0..<count where !steps[i].table.isNull {
-            HashTable<FieldKeys>(steps[i].table).prefetchElement(steps[i].memberHash)
+        for i in 0..<count where !self[i].table.isNull {
+            HashTable<FieldKeys>(self[i].table).prefetchElement(self[i].memberHash)
         }
     }
 

@@ -9,7 +9,7 @@ import Platform
 
 /// A place in raw memory. Loads and stores are unaligned, host order (little-endian, x86-64/arm64).
 @safe
-public struct Address: Hashable {
+public struct Address: Hashable, BitwiseCopyable {
     public var raw: UInt
 
     @inlinable @inline(__always)

@@ -8,7 +8,7 @@ import Platform
 /// A view of `count` bytes from `start`. It keeps nothing alive: it is good until its owner changes,
 /// for a command's argument until the command returns. Copy (`array`, `string`) what must last.
 @safe
-public struct Bytes {
+public struct Bytes: BitwiseCopyable {
     public let start: Address
     public let count: Int
 

@@ -35,7 +35,7 @@ public struct RequestLimits: Sendable {
 
 /// How a step of the parser ended.
 public enum RequestOutcome: Equatable {
-    /// A request is complete; its words are in the arguments, its bytes are the first `size`.
+    /// A request is complete; its words are in `arguments`, its bytes are the first `size`.
     case request(size: Int)
     /// An empty request (an empty line, `*0`): take `size` bytes off and go on.
     case empty(size: Int)
@@ -48,15 +48,17 @@ public enum RequestOutcome: Equatable {
 }
 
 /// The state between two reads. `parse` is given all unread bytes each time; offsets are from there.
-public struct RequestParser {
+public struct RequestParser: ~Copyable {
     /// Where the next unseen byte stands.
     var position = 0
     /// Words of the multibulk request still to come; 0 between requests.
     var wordsLeft = 0
     /// The size of the word being awaited, or -1 while its header is.
     var bulkSize = -1
+    /// The words found so far.
+    private var words = WordList()
     /// Words of inline requests, which may need unescaping, live here.
-    var inlineStore = ByteBuffer()
+    private let inlineStore = ByteBuffer()
     /// Whether the request at hand came as multibulk (so its bytes may go into the stream as they are).
     public private(set) var isMultibulk = false
 
@@ -65,20 +67,20 @@ public struct RequestParser {
     /// Whether a request has begun.
     public var isMidRequest: Bool { position > 0 }
 
+    /// The words of the request that `parse` found complete.
+    public var arguments: Arguments { words.arguments }
+
     /// How many more bytes the awaited word needs, as far as they are known; a hint for the read size.
     public func missing(have: Int) -> Int {
         bulkSize > 0 ? max(0, position + bulkSize + 2 - have) : 0
     }
 
-    @inline(__always)
-    public mutating func parse(
-        _ bytes: Bytes, limits: RequestLimits, into arguments: inout Arguments
-    ) -> RequestOutcome {
+    public mutating func parse(_ bytes: Bytes, limits: RequestLimits) -> RequestOutcome {
         if wordsLeft == 0 {
             if bytes.isEmpty { return .incomplete }
-            arguments.removeAll()
+            words.removeAll()
             if bytes.start.byte(at: 0) != UInt8(ascii: "*") {
-                return parseInline(bytes, limits, into: &arguments)
+                return parseInline(bytes, limits)
             }
             isMultibulk = true
             var at = 1
@@ -118,45 +120,15 @@ public struct RequestParser {
             }
             if bytes.count &- position < bulkSize &+ 2 { return .incomplete }
             // Offsets until the request is complete: the bytes may move between two reads.
-            arguments.append(Bytes(start: Address(UInt(bitPattern: position)), count: bulkSize))
+            words.append(Bytes(start: Address(UInt(bitPattern: position)), count: bulkSize))
             position &+= bulkSize &+ 2
             bulkSize = -1
             wordsLeft &-= 1
         }
-        arguments.rebase(on: bytes.start)
+        words.rebase(on: bytes.start)
         let size = position
         position = 0
         return .request(size: size)
-    }
-
-    /// A glance at the request that `bytes` begin with: its size and its second to fourth word (empty
-    /// where it has none). Nil for one that isn't complete or isn't a plain multibulk request of two
-    /// words and more; nothing is judged here.
-    @inline(__always)
-    public static func outline(
-        _ bytes: Bytes
-    ) -> (size: Int, key: Bytes, second: Bytes, third: Bytes)? {
-        if bytes.isEmpty || bytes.start.byte(at: 0) != UInt8(ascii: "*") { return nil }
-        var at = 1
-        guard let count = header(bytes, &at), count >= 2 else { return nil }
-        var words = (Bytes.empty, Bytes.empty, Bytes.empty)
-        var index = 0
-        while index < count {
-            if at >= bytes.count || bytes.start.byte(at: at) != UInt8(ascii: "$") { return nil }
-            at &+= 1
-            guard let size = header(bytes, &at), size >= 0, size <= bytes.count &- at &- 2
-            else { return nil }
-            let word = Bytes(start: bytes.start + at, count: size)
-            switch index {
-            case 1: words.0 = word
-            case 2: words.1 = word
-            case 3: words.2 = word
-            default: break
-            }
-            at &+= size &+ 2
-            index &+= 1
-        }
-        return (at, words.0, words.1, words.2)
     }
 
     /// The number between `at` and the next CRLF; moves `at` behind it. Nil: not there yet, or bad.
@@ -203,9 +175,7 @@ public struct RequestParser {
     }
 
     /// A line of words, with Redis's quoting.
-    private mutating func parseInline(
-        _ bytes: Bytes, _ limits: RequestLimits, into arguments: inout Arguments
-    ) -> RequestOutcome {
+    private mutating func parseInline(_ bytes: Bytes, _ limits: RequestLimits) -> RequestOutcome {
         isMultibulk = false
         var end = 0
         while end < bytes.count, bytes.start.byte(at: end) != 0x0A { end += 1 }
@@ -215,12 +185,12 @@ public struct RequestParser {
         let size = end + 1
         if end > 0, bytes.start.byte(at: end - 1) == 0x0D { end -= 1 }
         inlineStore.removeAll()
-        guard let words = InlineWords.split(bytes[0..<end], into: inlineStore) else {
+        guard let found = InlineWords.split(bytes[0..<end], into: inlineStore) else {
             return .violation("unbalanced quotes in request")
         }
-        if words.isEmpty { return .empty(size: size) }
-        for word in words {
-            arguments.append(
+        if found.isEmpty { return .empty(size: size) }
+        for word in found {
+            words.append(
                 Bytes(start: inlineStore.bytes.start + word.lowerBound, count: word.count))
         }
         return .request(size: size)

@@ -10,7 +10,6 @@ import Testing
 /// Feeds `text` in pieces of `step` bytes and gathers what comes out, a line an outcome.
 func outcomes(_ text: String, step: Int, limits: RequestLimits = RequestLimits()) -> [String] {
     var parser = RequestParser()
-    var arguments = Arguments()
     let buffer = ByteBuffer()
     var lines: [String] = []
     var rest = Array(text.utf8)[...]
@@ -18,9 +17,9 @@ func outcomes(_ text: String, step: Int, limits: RequestLimits = RequestLimits()
         buffer.append(Array(rest.prefix(step)))
         rest = rest.dropFirst(step)
         scan: while !buffer.isEmpty {
-            switch parser.parse(buffer.bytes, limits: limits, into: &arguments) {
+            switch parser.parse(buffer.bytes, limits: limits) {
             case .request(let size):
-                lines.append(arguments.all.map(\.string).joined(separator: "|"))
+                lines.append(parser.arguments.all.map(\.string).joined(separator: "|"))
                 buffer.consume(size)
             case .empty(let size):
                 buffer.consume(size)
@@ -34,30 +33,70 @@ func outcomes(_ text: String, step: Int, limits: RequestLimits = RequestLimits()
     return lines
 }
 
-@Suite("A glance at requests")
-struct RequestOutlineTests {
+/// The requests that a window finds at the head of `text`, a line each, and the bytes they take.
+func windowed(_ text: String, limits: RequestLimits = RequestLimits()) -> (
+    lines: [String], size: Int
+) {
+    var window = RequestWindow()
+    return Bytes.with(text) { bytes in
+        window.fill(from: bytes, limits: limits)
+        var lines: [String] = []
+        var size = 0
+        for index in 0..<window.count {
+            lines.append(window.arguments(of: index).all.map(\.string).joined(separator: "|"))
+            size += window.size(of: index)
+        }
+        return (lines, size)
+    }
+}
+
+@Suite("A window of requests")
+struct RequestWindowTests {
+    static let get = "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n"
+    static let set = "*3\r\n$3\r\nSET\r\n$12\r\nkey of twelv\r\n$0\r\n\r\n"
+
     @Test(arguments: [
-        ("*2\r\n$3\r\nGET\r\n$1\r\nk\r\n", "20 k||"),
-        ("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$0\r\n\r\n*1", "26 k||"),
-        ("*5\r\n$4\r\nZADD\r\n$1\r\nk\r\n$1\r\n1\r\n$1\r\na\r\n$1\r\nb\r\n", "42 k|1|a"),
-        ("", nil), ("PING\r\n", nil), ("*1\r\n$4\r\nPING\r\n", nil), ("*-1\r\n", nil),
-        ("*2\r\n$3\r\nGET\r\n:1\r\n", nil), ("*2\r\n$3\r\nGET\r\n$-1\r\n", nil),
-        ("*2\r\n$3\r\nGET\r\n$999999999999999999\r\nk\r\n", nil),
-        ("*2\r\n$9999999999999999999\r\n", nil),
+        (get, ["GET|k"]), (get + set + get, ["GET|k", "SET|key of twelv|", "GET|k"]),
+        ("*1\r\n$4\r\nPING\r\n", ["PING"]),
+        // What isn't plain is left to the parser, and what stands behind it as well.
+        ("", []), ("PING\r\n", []), ("*0\r\n", []), ("*-1\r\n", []), ("*00002\r\n", []),
+        (get + "PING\r\n" + get, ["GET|k"]), (get + "*0\r\n" + get, ["GET|k"]),
+        (get + "*2\r\n$3\r\nGET\r\n:1\r\n", ["GET|k"]),
+        (get + "*2\r\n$3\r\nGET\r\n$-1\r\n", ["GET|k"]),
+        (get + "*2\r\n$3\r\nGET\r\n$:\r\n", ["GET|k"]),
+        (get + "*2\r\n$3\r\nGET\r\n$999999999999999999\r\nk\r\n", ["GET|k"]),
+        (get + "*2\r\n$9999999999999999999\r\n", ["GET|k"]),
+        (get + "*1048577\r\n", ["GET|k"]), (get + "*513\r\n", ["GET|k"]),
     ])
-    func saysWhatIsThere(_ text: String, _ expected: String?) {
-        let shown = Bytes.with(text) { bytes in
-            RequestParser.outline(bytes).map {
-                "\($0.size) \($0.key.string)|\($0.second.string)|\($0.third.string)"
-            }
+    func takesWhatIsPlain(_ text: String, _ expected: [String]) {
+        #expect(windowed(text).lines == expected)
+    }
+
+    @Test func agreesWithTheParserOnEachPrefix() {
+        let text = Self.get + Self.get + "*3\r\n$3\r\nSET\r\n$10\r\nkkkkkkkkkk\r\n$0\r\n\r\n"
+        for count in 0...text.utf8.count {
+            let prefix = String(decoding: text.utf8.prefix(count), as: UTF8.self)
+            let found = windowed(prefix)
+            #expect(found.lines == outcomes(prefix, step: max(1, count)), "of \(count) bytes")
+            #expect(windowed(String(prefix.utf8.prefix(found.size))!).size == found.size)
         }
-        #expect(shown == expected)
-        guard let expected, let size = Int(expected.split(separator: " ")[0]) else { return }
-        // No prefix of a request shows anything.
-        for count in 0..<size {
-            let isNothing = Bytes.with(text) { RequestParser.outline($0.prefix(count)) == nil }
-            #expect(isNothing, "of \(count) bytes")
-        }
+    }
+
+    @Test func holdsNoMoreThanItHasRoomFor() {
+        let many = String(repeating: Self.get, count: RequestWindow.capacity + 5)
+        #expect(windowed(many).lines.count == RequestWindow.capacity)
+        let wide = "*100\r\n" + String(repeating: "$1\r\na\r\n", count: 100)
+        #expect(windowed(String(repeating: wide, count: 9)).lines.count == 5)
+    }
+
+    @Test func strangersGetLess() {
+        let limits = RequestLimits.unauthenticated
+        let wide = "*11\r\n" + String(repeating: "$1\r\na\r\n", count: 11)
+        #expect(windowed(wide, limits: limits).lines.isEmpty)
+        #expect(
+            windowed("*1\r\n$16385\r\n" + String(repeating: "a", count: 16387), limits: limits)
+                .lines.isEmpty)
+        #expect(windowed(Self.get, limits: limits).lines == ["GET|k"])
     }
 }
 

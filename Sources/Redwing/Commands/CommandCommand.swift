@@ -167,9 +167,8 @@ enum CommandCommand {
         guard command.accepts(c.count - 2) else {
             return c.reply.error("ERR Invalid number of arguments specified for command")
         }
-        var words = Arguments()
-        for i in 2..<c.count { words.append(c[i]) }
-        let keys = command.keyIndices(words).filter { $0 < words.count }
+        let words = Array(c.arguments.all[2...])
+        let keys = Arguments.with(words) { command.keyIndices($0) }.filter { $0 < words.count }
         if keys.isEmpty { return c.reply.error("ERR Invalid arguments specified for command") }
         c.reply.array(keys.count)
         for i in keys { c.reply.bulk(words[i]) }

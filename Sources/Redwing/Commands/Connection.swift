@@ -87,7 +87,7 @@ enum Connection {
         }
         server.stopTracking(c)
         c.database = server.keyspace.databases[0]
-        c.reply.version = 2
+        c.protocolVersion = 2
         server.forgetUser(c)
         server.endTransaction(c)
         server.rooms.pubsub.removeAll(of: c)
@@ -140,7 +140,7 @@ enum Connection {
                 "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time"
             )
         }
-        c.reply.version = Int(version)
+        c.protocolVersion = Int(version)
         c.reply.map(7)
         c.reply.bulk("server")
         c.reply.bulk("redis")

@@ -237,15 +237,18 @@ enum Strings {
 
     // MARK: Many keys
 
-    /// Every 8 keys the next 8 are fetched, so that their cache misses overlap.
+    /// As often as a `Foresight` is used up, the next keys are fetched, so that their cache misses
+    /// overlap.
     @inline(__always)
     private static func fetchAhead(_ c: Client, _ index: Int, step: Int) {
-        guard (index - 1) % (8 * step) == 0 else { return }
-        let end = min(c.count, index + 8 * step)
-        for at in stride(from: index, to: end, by: step) { c.database.prefetch(c[at], slots: true) }
-        for at in stride(from: index, to: end, by: step) {
-            c.database.prefetch(c[at], slots: false)
+        let span = Foresight.capacity * step
+        guard (index - 1) % span == 0 else { return }
+        let server = c.server
+        server.foresight.begin()
+        for at in stride(from: index, to: min(c.count, index + span), by: step) {
+            server.foresight.append(key: c[at])
         }
+        server.foresight.fetch(from: c.database)
     }
 
     static func mget(_ c: Client) {

@@ -201,11 +201,12 @@ extension Server {
         client.flags.insert(.retrying)
         let outer = client.arguments
         Self.withViews(wait.words) { words in
-            client.arguments.removeAll()
-            for word in words { client.arguments.append(word) }
-            client.request = .empty
-            client.command = command
-            callAgain(client, command)
+            Arguments.with(words) {
+                client.arguments = $0
+                client.request = .empty
+                client.command = command
+                callAgain(client, command)
+            }
         }
         client.arguments = outer
         client.flags.remove(.retrying)

@@ -31,18 +31,18 @@ extension Client {
     /// The entry of `key` for a reading command: nil when it is missing or logically expired.
     /// Counts hits and misses, refreshes LRU/LFU.
     public func lookupRead(_ key: Bytes) -> Entry? {
-        server.lookup(key, in: database, write: false)
+        withDatabase { server.lookup(key, in: $0, write: false) }
     }
 
     /// As `lookupRead`, leaving LRU and LFU as they are: what TTL and TYPE ask is no use of the key.
     public func lookupOnly(_ key: Bytes) -> Entry? {
-        server.lookup(key, in: database, write: false, touches: false)
+        withDatabase { server.lookup(key, in: $0, write: false, touches: false) }
     }
 
     /// The entry of `key` for a writing command. An expired key is deleted first, on a replica only when
     /// the write is its own client's.
     public func lookupWrite(_ key: Bytes) -> Entry? {
-        server.lookup(key, in: database, write: true)
+        withDatabase { server.lookup(key, in: $0, write: true) }
     }
 
     /// True when `entry` is of `type`; else replies WRONGTYPE.
@@ -63,7 +63,7 @@ extension Client {
     public func changed(
         _ key: Bytes, _ eventClass: EventClass, _ event: StaticString, dirty: Int = 1
     ) {
-        server.changed(key, in: database, by: self, eventClass, event, dirty: dirty)
+        withDatabase { server.changed(key, in: $0, by: self, eventClass, event, dirty: dirty) }
     }
 
     /// Removes `key` when its collection became empty, with the `del` event. Call after `changed`.

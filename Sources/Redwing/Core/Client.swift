@@ -66,8 +66,11 @@ public final class Client: EventHandler {
     public let server: Server
     public let id: UInt64
     public var database: Database
-    public var arguments = Arguments()
-    public var reply: Reply
+    public var arguments = Arguments.none
+    /// What it is answered gathers here until the turn's end.
+    let output = ByteBuffer()
+    /// The version of RESP it speaks: 2 or 3.
+    var protocolVersion = 2
     /// Bytes of the reply that came before the command at hand: CLIENT REPLY takes none of them back.
     var owed = 0
     public var flags: ClientFlags = []
@@ -115,8 +118,16 @@ public final class Client: EventHandler {
         self.database = database
         createdAt = server.now / 1000
         lastInteraction = createdAt
-        reply = Reply(ByteBuffer())
         super.init()
+    }
+
+    @inline(__always)
+    public var reply: Reply { Reply(output, version: protocolVersion) }
+
+    /// The database it has selected, for as long as `body` runs: not counted, which `database` is.
+    @inline(__always)
+    func withDatabase<R>(_ body: (Database) -> R) -> R {
+        unsafe Unmanaged.passUnretained(database)._withUnsafeGuaranteedRef(body)
     }
 
     /// The number of words of the command, its name included.

@@ -86,12 +86,21 @@ extension Server {
         let limits =
             client.authenticated || client.flags.contains(.master)
             ? requestLimits : .unauthenticated
-        let stop: ClientFlags = [.blocked, .postponed, .closeAfterReply, .closeSoon, .closed]
-        var foreseen = 0
         while !buffer.isEmpty {
-            if !client.flags.isDisjoint(with: stop) { return }
-            switch client.parser.parse(buffer.bytes, limits: limits, into: &client.arguments) {
+            if !client.flags.isDisjoint(with: Self.stopFlags) { return }
+            if !windowBusy, !client.parser.isMidRequest {
+                window.fill(from: buffer.bytes, limits: limits)
+                if window.count > 0 {
+                    windowBusy = true
+                    let goesOn = runWindow(of: buffer, client)
+                    windowBusy = false
+                    if goesOn { continue }
+                    return
+                }
+            }
+            switch client.parser.parse(buffer.bytes, limits: limits) {
             case .request(let size):
+                client.arguments = client.parser.arguments
                 if client.flags.contains(.master), !client.parser.isMultibulk {
                     violated(client, Bytes("inline request"), buffer)
                     return
@@ -104,11 +113,6 @@ extension Server {
                     return
                 }
                 finished(client, size: size, in: buffer)
-                if foreseen > 0 {
-                    foreseen &-= 1
-                } else if !buffer.isEmpty, !client.isClosed {
-                    foreseen = foresee(buffer.bytes, for: client)
-                }
             case .empty(let size):
                 // An empty line from a replica is its sign of life while it loads.
                 if client.flags.contains(.replica) { replicaGaveSign(client) }
@@ -127,19 +131,43 @@ extension Server {
         }
     }
 
-    /// Asks for the memory that the next requests of a pipeline will need; returns how many it saw.
-    private func foresee(_ bytes: Bytes, for client: Client) -> Int {
-        // Who loads may be another thread.
-        if loading { return Foresight.window }
-        var bytes = bytes
-        var foresight = Foresight()
-        while !foresight.isFull, let next = RequestParser.outline(bytes) {
-            foresight.append(key: next.key, second: next.second, third: next.third)
-            bytes = bytes.dropFirst(next.size)
+    /// Clients in these states run no further request for now.
+    private static let stopFlags: ClientFlags = [
+        .blocked, .postponed, .closeAfterReply, .closeSoon, .closed,
+    ]
+
+    /// Runs the requests that the window holds, which `buffer` begins with; false when the rest has to
+    /// wait.
+    @inline(__always)
+    private func runWindow(of buffer: ByteBuffer, _ client: Client) -> Bool {
+        if window.count > 1 { foresee(client) }
+        for index in 0..<window.count {
+            if index > 0, !client.flags.isDisjoint(with: Self.stopFlags) { return false }
+            let size = window.size(of: index)
+            client.arguments = window.arguments(of: index)
+            client.request = Bytes(start: buffer.bytes.start, count: size)
+            guard execute(client) else {
+                client.request = .empty
+                return false
+            }
+            finished(client, size: size, in: buffer)
         }
-        foresight.fetch(
-            from: client.database, inside: client.command?.looksInside == true)
-        return foresight.count
+        return true
+    }
+
+    /// Asks for the memory that the requests in the window will need.
+    private func foresee(_ client: Client) {
+        // Who loads may be another thread.
+        if loading { return }
+        foresight.begin()
+        for index in 0..<window.count {
+            let words = window.arguments(of: index)
+            guard words.count > 1 else { continue }
+            foresight.append(
+                key: words[1], second: words.count > 2 ? words[2] : .empty,
+                third: words.count > 3 ? words[3] : .empty)
+        }
+        foresight.fetch(from: client.database, inside: client.command?.looksInside == true)
     }
 
     @inline(__always)

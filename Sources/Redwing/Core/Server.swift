@@ -41,6 +41,10 @@ public final class Server {
     var listeners: [Listener] = []
     let sharedInput = ByteBuffer()
     var sharedInputBusy = false
+    /// The requests at hand of a pipeline; a nested turn, which finds it busy, parses one at a time.
+    var window = RequestWindow()
+    var windowBusy = false
+    var foresight = Foresight()
     var requestLimits = RequestLimits()
     var pendingWrites: [Client] = []
     var flushing: [Client] = []

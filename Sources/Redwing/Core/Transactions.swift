@@ -178,7 +178,8 @@ enum Transactions {
         var parser = RequestParser()
         for step in transaction.steps {
             // It was within the limits when it was queued.
-            _ = parser.parse(step.request, limits: .none, into: &c.arguments)
+            _ = parser.parse(step.request, limits: .none)
+            c.arguments = parser.arguments
             c.request = step.request
             c.command = step.command
             if let text = server.accessRefusalInExec(c, step.command) {
@@ -189,6 +190,7 @@ enum Transactions {
             server.call(c, step.command)
             if c.flags.contains(.master) { server.noteMasterError(c, from: mark) }
         }
+        extendLifetime(parser)
         server.endGroup()
         server.inExec = false
         if !denied { c.flags.remove(.denyBlocking) }

@@ -87,8 +87,9 @@ final class AOFLoader {
                 continue
             }
             if first != UInt8(ascii: "*") { return badFormat() }
-            switch parser.parse(buffer.bytes, limits: limits, into: &client.arguments) {
+            switch parser.parse(buffer.bytes, limits: limits) {
             case .request(let size):
+                client.arguments = parser.arguments
                 if let end = run(size) { return end }
                 commands += 1
                 if commands & 127 == 0, EventLoop.monotonic >= deadline { return .more }

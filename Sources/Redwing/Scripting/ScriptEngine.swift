@@ -105,12 +105,13 @@ private func hostCall(
 ) -> Int32 {
     guard let room = unsafe host(context) else { return 1 }
     let client = room.client
-    client.arguments.removeAll()
+    room.words.removeAll()
     let places = unsafe UnsafeBufferPointer(start: words, count: count)
     for i in 0..<count {
         let place = unsafe places[i]
-        client.arguments.append(unsafe bytes(place.start, place.count))
+        room.words.append(unsafe bytes(place.start, place.count))
     }
+    client.arguments = room.words.arguments
     let text: Bytes
     var code: Int32 = 0
     switch room.perform() {
@@ -121,7 +122,7 @@ private func hostCall(
         text = bytes
         code = 1
     }
-    client.arguments.removeAll()
+    client.arguments = .none
     unsafe reply?.pointee = unsafe redwing_lua_word(
         start: text.buffer.baseAddress?.assumingMemoryBound(to: CChar.self), count: text.count)
     return code
@@ -155,5 +156,5 @@ private func hostSetRepl(_ context: UnsafeMutableRawPointer?, _ targets: Int32) 
 }
 
 private func hostSetResp(_ context: UnsafeMutableRawPointer?, _ version: Int32) {
-    (unsafe host(context))?.client.reply.version = Int(version)
+    (unsafe host(context))?.client.protocolVersion = Int(version)
 }

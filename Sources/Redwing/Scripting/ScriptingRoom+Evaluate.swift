@@ -64,7 +64,7 @@ extension ScriptingRoom {
         // What our master's scripts do is streamed as its bytes are, and sees what the master sees.
         if c.flags.contains(.master) { client.flags.insert(.master) }
         client.database = c.database
-        client.reply.version = 2
+        client.protocolVersion = 2
         if run?.effects == true { server.beginGroup() }
         let done = engine.run(
             "f_" + sha, Array(c.arguments.all[3...]), keys: keys, version: c.reply.version,

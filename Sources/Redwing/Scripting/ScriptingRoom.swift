@@ -47,6 +47,8 @@ final class ScriptingRoom: ScriptHost {
     let server: Server
     /// The client that a script's commands run as.
     let client: Client
+    /// The words of the command that the script calls.
+    var words = WordList()
     var engine: ScriptEngine?
     private(set) var scripts: [String: [UInt8]] = [:]
     var run: ScriptRun?

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//
+// The next requests of a pipeline, found in one go: the parser's state is kept in registers, and who
+// runs them can see what the later ones will need. Only what is whole and plain is taken; a request
+// that is broken, large, inline or not all there is left to `RequestParser`, which judges it.
+
+import Memory
+
+/// Up to 16 requests at the head of a buffer. One thread; its views are good until the next `fill`
+/// or until the buffer changes.
+public struct RequestWindow: ~Copyable {
+    /// Requests looked at together: enough that the first one's memory has arrived when the last one's
+    /// has been asked for, few enough to stay in the first-level cache.
+    public static let capacity = 16
+    /// Words of all of them.
+    static let wordCapacity = 512
+
+    private struct Request: BitwiseCopyable {
+        let size: Int
+        let arguments: Arguments
+    }
+
+    /// The requests, then the places of their words. Not an array: it would be copied to be read.
+    private let store = ByteBuffer(capacity: requestsSize + wordCapacity * WordList.size)
+    private static let requestSize = MemoryLayout<Request>.stride
+    private static let requestsSize = capacity * requestSize
+    public private(set) var count = 0
+
+    public init() {}
+
+    /// Finds the requests that `bytes` begin with; `count` says how many, 0 when there is none that
+    /// can be taken.
+    public mutating func fill(from bytes: Bytes, limits: RequestLimits) {
+        let words = store.base + Self.requestsSize
+        let start = bytes.start
+        let end = bytes.count
+        var used = 0
+        var at = 0
+        count = 0
+        while count < Self.capacity {
+            let begin = at
+            guard let wanted = Self.header(UInt8(ascii: "*"), bytes, &at), wanted > 0,
+                wanted <= limits.words, wanted <= Self.wordCapacity &- used
+            else { return }
+            var word = used
+            let last = used &+ wanted
+            while word < last {
+                guard let size = Self.header(UInt8(ascii: "$"), bytes, &at), size >= 0,
+                    size <= limits.bulk, size <= end &- at &- 2
+                else { return }
+                words.store(Bytes(start: start + at, count: size), at: word &* WordList.size)
+                at &+= size &+ 2
+                word &+= 1
+            }
+            let arguments = Arguments(words: words + used &* WordList.size, count: wanted)
+            store.base.store(
+                Request(size: at &- begin, arguments: arguments), at: count &* Self.requestSize)
+            used = last
+            count &+= 1
+        }
+    }
+
+    /// The number of bytes of a request.
+    @inline(__always)
+    public func size(of index: Int) -> Int { request(index).size }
+
+    @inline(__always)
+    public func arguments(of index: Int) -> Arguments { request(index).arguments }
+
+    @inline(__always)
+    private func request(_ index: Int) -> Request {
+        precondition(index >= 0 && index < count, "no such request")
+        return store.base.load(Request.self, at: index &* Self.requestSize)
+    }
+
+    /// The number in a line that begins with `mark`; moves `at` behind the line. Nil when the line is
+    /// not all there or anything else.
+    @inline(__always)
+    private static func header(_ mark: UInt8, _ bytes: Bytes, _ at: inout Int) -> Int? {
+        // Nearly each line is a mark, one digit, CR and LF: one load shows all four.
+        if bytes.count &- at >= 4 {
+            let line = bytes.start.load(UInt32.self, at: at)
+            let digit = (line >> 8 & 0xFF) &- 0x30
+            if line & 0xFFFF_00FF == 0x0A0D_0000 | UInt32(mark), digit <= 9 {
+                at &+= 4
+                return Int(digit)
+            }
+        }
+        if at >= bytes.count || bytes.start.byte(at: at) != mark { return nil }
+        var behind = at &+ 1
+        guard let number = RequestParser.header(bytes, &behind) else { return nil }
+        at = behind
+        return number
+    }
+}
