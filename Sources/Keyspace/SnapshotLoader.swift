@@ -43,6 +43,11 @@ public final class LoadProgress: @unchecked Sendable {
         get { place.byte(at: 24) != 0 }
         set { place.store(UInt8(newValue ? 1 : 0), at: 24) }
     }
+    /// The source grows no more. What a source that never grows says from the start.
+    public var isWhole: Bool {
+        get { place.byte(at: 25) == 0 }
+        set { place.store(UInt8(newValue ? 0 : 1), at: 25) }
+    }
 }
 
 /// What a load found besides the keys.

@@ -112,7 +112,7 @@ public struct SnapshotWriter {
     private func partBits(of database: Database, in keyspace: Keyspace) -> Int {
         if let partBits { return partBits }
         guard delay == nil, database.count >= 4096, redwing_cpus() > 1 else { return 0 }
-        let all = keyspace.databases.reduce(0) { $0 + $1.count }
+        let all = keyspace.count
         let bytes = Double(info.usedMemory) * Double(database.count) / Double(all)
         var bits = 0
         while bits < 16 && bytes > Double(ParallelSnapshot.partBytes << bits) { bits += 1 }

@@ -29,9 +29,10 @@ public struct Arguments: BitwiseCopyable {
 
     /// Runs `body` on `words` as arguments, good only inside.
     public static func with<R>(_ words: [Bytes], _ body: (Arguments) throws -> R) rethrows -> R {
-        try unsafe words.withUnsafeBytes { memory in
-            try body(Arguments(words: unsafe Bytes(memory).start, count: words.count))
-        }
+        var list = WordList()
+        for word in words { list.append(word) }
+        defer { extendLifetime(list) }
+        return try body(list.arguments)
     }
 }
 

@@ -129,7 +129,7 @@ enum Debug {
         -> @Sendable (Client) -> Void
     {
         { c in
-            if c.server.loading || c.server.persistence.load != nil {
+            if c.server.loaderRuns {
                 c.reply.error("LOADING Redis is loading the dataset in memory")
             } else {
                 body(c)

@@ -124,12 +124,6 @@ public final class Client: EventHandler {
     @inline(__always)
     public var reply: Reply { Reply(output, version: protocolVersion) }
 
-    /// The database it has selected, for as long as `body` runs: not counted, which `database` is.
-    @inline(__always)
-    func withDatabase<R>(_ body: (Database) -> R) -> R {
-        unsafe Unmanaged.passUnretained(database)._withUnsafeGuaranteedRef(body)
-    }
-
     /// The number of words of the command, its name included.
     @inlinable @inline(__always)
     public var count: Int { arguments.count }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The client whose command runs, noted twice a command: a counted reference would cost more than many
-// a command does.
+// The client whose command runs, noted twice a command, and its database, asked for with each key: a
+// counted reference would cost more than many a command does.
+
+import Keyspace
 
 /// A client, not counted. Only for as long as somebody up the stack holds it.
 @safe
@@ -15,4 +17,12 @@ struct ClientReference {
 
     @inline(__always)
     var client: Client? { unsafe reference?.takeUnretainedValue() }
+}
+
+extension Client {
+    /// The selected database, not counted: a keyspace's databases live as long as it does.
+    @inline(__always)
+    func withDatabase<R>(_ body: (Database) -> R) -> R {
+        unsafe Unmanaged.passUnretained(database)._withUnsafeGuaranteedRef(body)
+    }
 }

@@ -31,7 +31,7 @@ extension AppendOnlyFile {
     /// Starts a rewrite. Nil when it runs, else why not.
     func startRewrite() -> String? {
         if rewrite != .none || server.childRuns { return "a child is running already" }
-        if server.loading { return Server.stillLoading }
+        if server.loaderRuns { return Server.stillLoading }
         // What is gathered so far is in the child's memory: it belongs before the fork.
         flush(force: true)
         compose()
@@ -253,7 +253,7 @@ extension AppendOnlyFile {
     func cron() {
         if state != .off, postponedSince != 0 || writeError != 0 { flush() }
         // A script that takes long lets the cron run in its middle.
-        guard rewrite == .none, !server.childRuns, !server.loading, server.current == nil else {
+        guard rewrite == .none, !server.childRuns, !server.loaderRuns, server.current == nil else {
             return
         }
         if rewriteScheduled {

@@ -5,10 +5,14 @@
 //
 //     opened (main) ── pull … pull (the loader, or who reads ahead of it) ── close (main, thread ended)
 //                 └─── interrupt (main, any time): a waiting pull returns, the peer sees the end
+//
+// A file may still be growing: then its end is the end only when `progress.isWhole`, and `grew` (main)
+// wakes who waits for more.
 
 import Glibc
 import Keyspace
 import Memory
+import Platform
 import Wing
 
 @safe
@@ -19,6 +23,8 @@ final class LoadInput: @unchecked Sendable {
     private let isSocket: Bool
     private let transport: TLSConnection?
     private let patience_ms: Int64
+    /// An eventfd that tells of a growing file; -1 for what doesn't grow.
+    private var bell: Int32 = -1
     /// Finds out and takes off the container of a file; nil where there must be none.
     private var codec: OpaquePointer?
     /// What the container's decoder said, when it was it that failed.
@@ -73,6 +79,17 @@ final class LoadInput: @unchecked Sendable {
         return LoadInput(fd, progress)
     }
 
+    /// The same while it is being written. `grew` is to be called for each piece, and for its end.
+    static func growing(_ file: Int32, _ progress: LoadProgress) throws(LoadFailure) -> LoadInput {
+        let input = try copy(of: file, progress)
+        input.bell = eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK))
+        guard input.bell >= 0 else {
+            throw LoadFailure("eventfd: \(SystemError.last("eventfd").reason)")
+        }
+        progress.isWhole = false
+        return input
+    }
+
     /// A non-blocking socket, which may keep silent for `patience_ms`.
     static func socket(
         _ socket: Int32, _ transport: TLSConnection?, patience_ms: Int, _ progress: LoadProgress
@@ -89,11 +106,38 @@ final class LoadInput: @unchecked Sendable {
     }
 
     /// Who pulls stops soon, and our peer sees the end at once.
-    func interrupt() { if isSocket && isOpen { _ = shutdown(fd, Int32(SHUT_RDWR)) } }
+    func interrupt() {
+        if isSocket && isOpen { _ = shutdown(fd, Int32(SHUT_RDWR)) }
+        grew()
+    }
+
+    /// There is more in the growing file, or it is whole now.
+    func grew() {
+        var one: UInt64 = 1
+        if isOpen, bell >= 0 { unsafe _ = Glibc.write(bell, &one, 8) }
+    }
+
+    /// Waits until the file is whole; false when the load is given up.
+    func awaitWhole() -> Bool {
+        while !progress.isWhole {
+            if progress.isCancelled { return false }
+            awaitGrowth()
+        }
+        return true
+    }
+
+    private func awaitGrowth() {
+        TransferCalls.waitReadable(bell, milliseconds: 1000)
+        var count: UInt64 = 0
+        unsafe _ = Glibc.read(bell, &count, 8)
+    }
 
     /// Nobody pulls any more.
     func close() {
-        if isOpen { SystemCalls.close(fd) }
+        if isOpen {
+            SystemCalls.close(fd)
+            if bell >= 0 { SystemCalls.close(bell) }
+        }
         isOpen = false
     }
 
@@ -125,13 +169,16 @@ final class LoadInput: @unchecked Sendable {
         let limit = EventLoop.monotonic + patience_ms
         while true {
             if progress.isCancelled { return failed(ECANCELED) }
+            let isWhole = progress.isWhole
             switch transport?.read(into: place, capacity)
                 ?? SystemCalls.read(fd, into: place, capacity)
             {
             case .bytes(let n):
                 progress.bytes += UInt64(n)
                 return n
-            case .end: return 0
+            case .end:
+                if isWhole { return 0 }
+                awaitGrowth()
             case .failed(let code): return failed(code)
             case .wouldBlock:
                 let left = limit - EventLoop.monotonic

@@ -19,6 +19,8 @@ enum LoadSource {
     case preamble(Int32)
     /// What our master sent, in an open file: an RDB of `size` bytes and nothing else.
     case received(Int32, size: UInt64)
+    /// The same while it is being received; `size` is what was announced, 0 where a mark tells the end.
+    case arriving(Int32, size: UInt64)
     /// The same straight off the socket: `size` bytes, or as many as come before `mark`.
     case socket(Int32, TLSConnection?, size: UInt64, mark: [UInt8], patience_ms: Int)
 }
@@ -75,7 +77,7 @@ public final class LoadJob: @unchecked Sendable {
         case .received(_, let size):
             options.limit = size
             loader.claimable(bytes: size)
-        case .socket(_, _, let size, _, _):
+        case .arriving(_, let size), .socket(_, _, let size, _, _):
             options.limit = size
             loader.claimable(announced: size)
         }
@@ -89,6 +91,7 @@ public final class LoadJob: @unchecked Sendable {
         switch source {
         case .file(let path): try .file(path, progress)
         case .preamble(let file), .received(let file, _): try .copy(of: file, progress)
+        case .arriving(let file, _): try .growing(file, progress)
         case .socket(let socket, let transport, _, _, let patience):
             try .socket(socket, transport, patience_ms: patience, progress)
         }
@@ -98,6 +101,16 @@ public final class LoadJob: @unchecked Sendable {
     public func cancel() {
         progress.isCancelled = true
         if case .success(let input) = input { input.interrupt() }
+    }
+
+    /// There is more of an arriving file. Main thread.
+    func grew() { if case .success(let input) = input { input.grew() } }
+
+    /// All of an arriving file is there. Main thread.
+    func isWhole(size: UInt64) {
+        progress.total = size
+        progress.isWhole = true
+        grew()
     }
 
     /// Loads here and now.
@@ -165,6 +178,12 @@ public final class LoadJob: @unchecked Sendable {
             return Log.warning(
                 "\(path): \(trouble ?? "bytes follow the RDB (at byte \(reader.offset))"), ignored")
         case .received(_, let size): surplus = size - reader.offset
+        case .arriving:
+            guard input.awaitWhole() else {
+                throw RDBFault(
+                    code: -ECANCELED, offset: reader.offset, text: "loading was cancelled")
+            }
+            surplus = input.size - reader.offset
         case .socket(_, _, let size, let mark, _):
             if mark.isEmpty {
                 surplus = size - reader.offset
@@ -226,6 +245,10 @@ extension Server {
         return "\(thousandths / 1000)." + String(repeating: "0", count: 3 - fraction.count)
             + fraction
     }
+
+    /// A loader may be at work, also beside a data set in service. Nothing is forked then: the child
+    /// would inherit locks that the loader's threads hold.
+    var loaderRuns: Bool { loading || persistence.load != nil }
 
     func beginLoading(_ job: LoadJob, serving: Bool = false) {
         persistence.load = job

@@ -121,7 +121,7 @@ extension Server {
         replication: SnapshotInfo.Replication? = nil, _ finished: ((Bool) -> Void)? = nil
     ) -> String? {
         if childRuns { return "a child is running already" }
-        if loading { return Self.stillLoading }
+        if loaderRuns { return Self.stillLoading }
         persistence.dirtyAtStart = dirty
         persistence.lastTry = now / 1000
         let snapshot = snapshotWriter(snapshotInfo(replication: replication))
@@ -159,7 +159,7 @@ extension Server {
         body: @escaping (ChildReport) -> Int32, finished: @escaping (ChildEnd) -> Void
     ) -> String? {
         do {
-            persistence.keysAtStart = keyspace.databases.reduce(0) { $0 + $1.count }
+            persistence.keysAtStart = keyspace.count
             persistence.startedAt = now / 1000
             let (config, oomScore) = (config, rooms.observation.oomScore)
             let cpus = job == .rewriteAOF ? config.aofRewriteCpulist : config.bgsaveCpulist
@@ -219,7 +219,7 @@ extension Server {
     /// The cron's part: save points, a scheduled save.
     func saveIfDue() {
         // A script that takes long lets the cron run in its middle: no data set to save.
-        if childRuns || loading || current != nil { return }
+        if childRuns || loaderRuns || current != nil { return }
         if persistence.scheduled,
             now / 1000 - persistence.lastTry > 5 || persistence.lastStatusOk
         {

@@ -3,6 +3,10 @@
 // A full sync becomes a data set: a thread of its own builds a new keyspace, from the received file or
 // straight off the socket, while the main thread goes on; the swap is one assignment. Until then
 // the old data stays as it is, and is served when the configuration says so.
+//
+// A replica that holds nothing reads the file while it arrives: the load is done soon after the last
+// byte. One that holds data begins when the file is whole, as in Redis: it has no memory for both
+// any longer than it must, and its own snapshots, which can't be made while a loader runs, matter.
 
 import Configuration
 import Glibc
@@ -65,8 +69,27 @@ extension ReplicationRoom {
         Log.notice("MASTER <-> REPLICA sync: Loading DB in memory")
         guard let file = connection?.receivedFile else { return }
         let size = TransferCalls.size(file)
-        let job = LoadJob(server, .received(file, size: size), total: size, keepExpired: true)
-        begin(LinkLoader(job), serving: false, from: "disk")
+        if let loader {
+            server.beginLoading(loader.job)
+            loader.job.isWhole(size: size)
+        } else {
+            load(.received(file, size: size), total: size, serving: false)
+        }
+    }
+
+    /// The body goes into `file` from now on; it is read from there at once where nothing is held yet.
+    func bodyBegins(_ file: Int32, _ size: ReplicaLink.Transfer.Size) {
+        guard server.persistence.load == nil, server.keyspace.count == 0 else { return }
+        let total = UInt64(size.total ?? 0)
+        load(.arriving(file, size: total), total: total, serving: true)
+    }
+
+    /// There is more of the body.
+    func bodyGrew() { loader?.job.grew() }
+
+    private func load(_ source: LoadSource, total: UInt64, serving: Bool) {
+        let job = LoadJob(server, source, total: total, keepExpired: true)
+        begin(LinkLoader(job), serving: serving, from: "disk")
     }
 
     /// The body is parsed as it comes. With `swapdb` the old data is served on, else nothing was there.
@@ -164,8 +187,8 @@ extension ReplicationRoom {
         let forced = guardIsForced
         guardIsForced = false
         guardRefusal = nil
-        guard least > 0, !forced, fresh.databases.allSatisfy({ $0.count == 0 }) else { return nil }
-        let held = server.keyspace.databases.reduce(0) { $0 + $1.count }
+        guard least > 0, !forced, fresh.count == 0 else { return nil }
+        let held = server.keyspace.count
         guard held >= least else { return nil }
         // Our own history may end in nothing.
         if let next = link.transfer?.history,

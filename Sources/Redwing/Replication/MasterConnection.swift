@@ -169,9 +169,9 @@ final class MasterConnection: EventHandler {
         let isWhole = end > 0 && line[end - 1] == 0x0D
         // What a master says is printable, and short: anything else is only logged.
         let text = (isWhole ? line[0..<(end - 1)] : line).printable(most: 256)
-        let isEmpty = server.keyspace.databases.allSatisfy { $0.count == 0 }
         room.perform(
-            room.link.received(line: text, keyspaceIsEmpty: isEmpty, at: ReplicationRoom.now))
+            room.link.received(
+                line: text, keyspaceIsEmpty: server.keyspace.count == 0, at: ReplicationRoom.now))
     }
 
     /// The peeked part stays in the socket, so the loop would call again at once: look again later.
@@ -239,6 +239,7 @@ final class MasterConnection: EventHandler {
         }
         let body = Body(file: file, path: path, size: size)
         phase = .body(body)
+        room.bodyBegins(file, size)
     }
 
     func abandonBody() {
@@ -272,7 +273,9 @@ final class MasterConnection: EventHandler {
                 body.file, Int64(body.written), Int64(body.offset - body.written))
             body.written = body.offset
         }
-        return isComplete(body)
+        if isComplete(body) { return true }
+        room.bodyGrew()
+        return false
     }
 
     private func isComplete(_ body: Body) -> Bool {
