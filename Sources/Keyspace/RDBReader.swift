@@ -121,7 +121,7 @@ public final class RDBReader {
 
     private var fault: RDBFault {
         guard let fault = unsafe wing_rdb_reader_fault(reader) else {
-            return RDBFault(code: -10002, offset: offset, text: "unknown fault")
+            return RDBFault(code: Int32(WING_E_FORMAT), offset: offset, text: "unknown fault")
         }
         return unsafe RDBFault(
             code: fault.pointee.code, offset: fault.pointee.offset,
@@ -132,7 +132,7 @@ public final class RDBReader {
 
     /// A fault of the value itself that only its builder can see.
     public func malformed(_ text: String) -> RDBFault {
-        RDBFault(code: -10002, offset: offset, text: text)
+        RDBFault(code: Int32(WING_E_FORMAT), offset: offset, text: text)
     }
 
     /// Bytes consumed so far.

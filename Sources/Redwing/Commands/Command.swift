@@ -52,12 +52,16 @@ public struct CommandFlags: OptionSet, Sendable {
     static let busy = CommandFlags(rawValue: 1 << 26)
     /// Ends a transaction in the making: runs in it also when there is no memory to queue more.
     static let endsMulti = CommandFlags(rawValue: 1 << 27)
+    /// Runs while the link to our master loads: the load ends with the link, and a master that keeps
+    /// silent must not hold us.
+    static let endsLoad = CommandFlags(rawValue: 1 << 28)
 
     private static let ours: [(String, CommandFlags)] = [
         ("in_multi", .inMulti), ("frame", .frame), ("runs_queue", .runsQueue),
         ("in_pubsub", .inPubsub), ("channels", .channels), ("patterns", .patterns),
         ("one_channel", .oneChannel), ("everybody", .everybody), ("may_replicate", .mayReplicate),
         ("needs_disk", .needsDisk), ("busy", .busy), ("ends_multi", .endsMulti),
+        ("ends_load", .endsLoad),
     ]
 
     /// The flags that `text` names, separated by spaces.

@@ -213,15 +213,12 @@ extension Server {
             return
                 "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
         }
-        if loading, !flags.contains(.loading), !mayEndLoad(command) {
+        if loading, !flags.contains(.loading),
+            !flags.contains(.endsLoad) || replication?.loader == nil
+        {
             return "LOADING Redis is loading the dataset in memory"
         }
         return busyRefusal(client, command)
-    }
-
-    /// A load that our link began ends with the link: a master that keeps silent must not hold us.
-    private func mayEndLoad(_ command: Command) -> Bool {
-        (command.name == "replicaof" || command.name == "slaveof") && replication?.loader != nil
     }
 
     /// Recomputes whether `execute` must look closer. To be called when any of these change.

@@ -11,14 +11,14 @@ extension CommandTable {
     static func replicationCommands() -> [Command] {
         [
             Command(
-                "replicaof", -3, "admin noscript stale", "admin dangerous",
+                "replicaof", -3, "admin noscript stale ends_load", "admin dangerous",
                 since: "5.0.0", group: "server",
                 "Makes the server a replica of another, or a master."
             ) { client in
                 client.server.replication?.replicaof(client)
             },
             Command(
-                "slaveof", -3, "admin noscript stale", "admin dangerous",
+                "slaveof", -3, "admin noscript stale ends_load", "admin dangerous",
                 since: "1.0.0", group: "server",
                 "Makes the server a replica of another, or a master."
             ) { client in
