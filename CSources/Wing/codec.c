@@ -332,14 +332,21 @@ void wing_codec_reader_free(struct wing_codec_reader *r) {
     free(r);
 }
 
-/* Pulls behind what the buffer holds, which must not reach its end; 0 or an error of `pull`. */
-static int refill(struct wing_codec_reader *r) {
-    ssize_t got = r->pull(r->context, r->buffer + r->end, sizeof r->buffer - r->end);
-    if (got < 0) return (int)got;
-    if ((size_t)got > sizeof r->buffer - r->end) return -EINVAL;
+/* Pulls up to `capacity` bytes into `out`: how many, 0 at the end, or an error of `pull`. */
+static ssize_t take(struct wing_codec_reader *r, void *out, size_t capacity) {
+    ssize_t got = r->pull(r->context, out, capacity);
+    if (got < 0) return got;
+    if ((size_t)got > capacity) return -EINVAL;
     r->at_end = got == 0;
-    r->end += (size_t)got;
     r->pulled += (uint64_t)got;
+    return got;
+}
+
+/* Pulls behind what the buffer holds, which must not reach its end; 0 or an error. */
+static int refill(struct wing_codec_reader *r) {
+    ssize_t got = take(r, r->buffer + r->end, sizeof r->buffer - r->end);
+    if (got < 0) return (int)got;
+    r->end += (size_t)got;
     return 0;
 }
 
@@ -360,6 +367,8 @@ ssize_t wing_codec_reader_read(void *reader, void *out, size_t capacity) {
         if (error != 0) return error;
     }
     if (capacity == 0) return 0;
+    /* Without a container nothing need pass through the buffer. */
+    if (r->codec == WING_CODEC_NONE && r->start == r->end) return take(r, out, capacity);
     for (;;) {
         size_t length = r->end - r->start;
         ssize_t made = wing_codec_decode(r->decoder, r->buffer + r->start, &length, out, capacity);

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The reader ahead of its user: see rdb_ahead.h. Batches go round a ring; each is a run of records
- * of multiples of 8 bytes, a head and what its kind needs. */
+ * of multiples of 8 bytes, a head and what its kind needs.
+ *
+ * Who has to wait is woken when half of the ring is there for it: woken for each batch, the two
+ * would sleep thousands of times a second, which took a fourth of a load of large values. */
 #include "wing/rdb_ahead.h"
 #include "bytes.h"
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 
-enum { BATCHES = 4, BATCH = 128 * 1024, BATCH_KEPT = 1024 * 1024 };
+enum { BATCHES = 32, BATCH = 64 * 1024, BATCH_KEPT = 256 * 1024, HELD = BATCHES * BATCH };
 
 enum { OF_KEY, OF_OTHER_ITEM, OF_PART, OF_STREAM, OF_END, OF_FAULT };
 
@@ -68,6 +71,8 @@ struct wing_rdb_ahead {
     pthread_cond_t changed;
     uint64_t made; /* batches handed over, and taken back; under the lock */
     uint64_t spent;
+    size_t held; /* bytes of those between: long strings make long batches */
+    bool sleeps; /* one of the two; never both */
     bool stop;
     bool ended; /* no batch comes behind those made */
     struct batch batches[BATCHES];
@@ -76,13 +81,32 @@ struct wing_rdb_ahead {
     uint64_t filled;
     /* The user's. */
     const uint8_t *at, *end;
-    uint64_t reading; /* the number of the batch */
+    uint64_t reading; /* the number of the batch; changed under the lock */
     bool has_batch;
     uint64_t offset;
     int fault;
     uint8_t *name;
     size_t name_capacity;
 };
+
+/* The next four under the lock. */
+static bool is_full(const struct wing_rdb_ahead *a) {
+    return a->made - a->spent >= BATCHES || a->held >= HELD;
+}
+
+static bool has_room(const struct wing_rdb_ahead *a) {
+    return a->made - a->spent <= BATCHES / 2 && a->held <= HELD / 2;
+}
+
+static void wait(struct wing_rdb_ahead *a) {
+    a->sleeps = true;
+    pthread_cond_wait(&a->changed, &a->lock);
+}
+
+static void wake(struct wing_rdb_ahead *a) {
+    a->sleeps = false;
+    pthread_cond_signal(&a->changed);
+}
 
 /* MARK: the thread */
 
@@ -91,9 +115,11 @@ static bool hand_over(struct wing_rdb_ahead *a, bool last) {
     pthread_mutex_lock(&a->lock);
     a->made = ++a->filled;
     a->ended = last;
-    pthread_cond_signal(&a->changed);
-    while (!last && !a->stop && a->filled - a->spent >= BATCHES)
-        pthread_cond_wait(&a->changed, &a->lock);
+    a->held += a->filling->used;
+    bool is_much = a->made - a->reading >= BATCHES / 2 || a->held >= HELD / 2;
+    if (a->sleeps && (last || is_much)) wake(a);
+    while (!last && !a->stop && is_full(a))
+        wait(a);
     bool go_on = !a->stop;
     pthread_mutex_unlock(&a->lock);
     a->filling = &a->batches[a->filled % BATCHES];
@@ -283,11 +309,12 @@ void wing_rdb_ahead_stop(struct wing_rdb_ahead *a) {
 static bool take_batch(struct wing_rdb_ahead *a) {
     pthread_mutex_lock(&a->lock);
     if (a->has_batch) {
+        a->held -= a->batches[a->reading % BATCHES].used;
         a->spent = ++a->reading;
-        pthread_cond_signal(&a->changed);
+        if (a->sleeps && has_room(a)) wake(a);
     }
     while (a->made == a->reading && !a->ended)
-        pthread_cond_wait(&a->changed, &a->lock);
+        wait(a);
     bool is_there = a->made > a->reading;
     pthread_mutex_unlock(&a->lock);
     if (!is_there) return false;

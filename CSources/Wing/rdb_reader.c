@@ -3,7 +3,7 @@
 #include "rdb_input.h"
 #include <stdlib.h>
 
-#define DEFAULT_WINDOW (256 * 1024)
+#define DEFAULT_WINDOW (64 * 1024)
 
 static struct wing_rdb_reader *open_reader(const struct wing_rdb_reader_options *options,
                                            bool window) {

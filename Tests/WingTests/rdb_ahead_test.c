@@ -2,6 +2,8 @@
 /* The reader ahead gives what the reader gives, faults included, and can be left at any item. */
 #include "rdb_copy.h"
 #include "wing/rdb_ahead.h"
+#include <sched.h>
+#include <stdatomic.h>
 
 static bool same_text(const struct wing_rdb_text *a, const struct wing_rdb_text *b) {
     return a->size == b->size && (a->size == 0 || memcmp(a->bytes, b->bytes, a->size) == 0) &&
@@ -119,7 +121,7 @@ TEST(rdb_ahead_waits_and_can_be_left) {
     struct wing_rdb_writer *w = wing_rdb_writer_open_memory(NULL);
     wing_rdb_write_header(w);
     wing_rdb_write_select(w, 0);
-    for (int i = 0; i < 3000; i++) {
+    for (int i = 0; i < 12000; i++) {
         char name[16];
         size_t length = (size_t)snprintf(name, sizeof name, "key:%d", i);
         size_t count = i % 500 == 7 ? sizeof value : (size_t)(i % 1000);
@@ -130,7 +132,7 @@ TEST(rdb_ahead_waits_and_can_be_left) {
     size_t size;
     const void *bytes = wing_rdb_writer_memory(w, &size);
     CHECK_EQUAL(compare(bytes, size, 0), 0);
-    for (int keys = 0; keys < 3000; keys += 700) {
+    for (int keys = 0; keys < 12000; keys += 1700) {
         struct wing_rdb_reader *r = wing_rdb_reader_open_memory(bytes, size, NULL);
         struct wing_rdb_ahead *a = wing_rdb_ahead_start(r);
         struct wing_rdb_item item;
@@ -140,4 +142,54 @@ TEST(rdb_ahead_waits_and_can_be_left) {
         wing_rdb_reader_free(r);
     }
     wing_rdb_writer_free(w);
+}
+
+struct counted {
+    const uint8_t *bytes;
+    size_t size;
+    _Atomic size_t given;
+};
+
+static ssize_t give(void *context, void *out, size_t capacity) {
+    struct counted *from = context;
+    size_t given = from->given, left = from->size - given;
+    size_t count = capacity < left ? capacity : left;
+    memcpy(out, from->bytes + given, count);
+    from->given = given + count;
+    return (ssize_t)count;
+}
+
+/* 2 MiB, then the string at hand and the one that comes: not as many strings as the ring has places. */
+TEST(rdb_ahead_holds_few_long_strings) {
+    enum { LONG = 1 << 20, KEYS = 24, MOST = (2 << 20) + 3 * LONG };
+    uint8_t *value = calloc(1, LONG);
+    REQUIRE(value != NULL);
+    struct wing_rdb_writer *w = wing_rdb_writer_open_memory(NULL);
+    wing_rdb_write_header(w);
+    wing_rdb_write_select(w, 0);
+    for (int i = 0; i < KEYS; i++)
+        wing_rdb_write_string_key(w, "key", 3, -1, -1, -1, value, LONG);
+    wing_rdb_write_end(w);
+    struct counted from = {0};
+    from.bytes = wing_rdb_writer_memory(w, &from.size);
+    CHECK(from.size > (size_t)KEYS * LONG);
+    struct wing_rdb_reader *r = wing_rdb_reader_open_source(give, &from, NULL);
+    struct wing_rdb_ahead *a = wing_rdb_ahead_start(r);
+    REQUIRE(a != NULL);
+    while (from.given < 2 << 20)
+        sched_yield();
+    struct wing_rdb_item item = {.kind = WING_RDB_ITEM_HEADER};
+    int keys = 0;
+    while (item.kind != WING_RDB_ITEM_END) {
+        for (int i = 0; i < 100; i++)
+            sched_yield();
+        CHECK(from.given - wing_rdb_ahead_offset(a) <= MOST);
+        REQUIRE(wing_rdb_ahead_next(a, &item) == 0);
+        keys += item.kind == WING_RDB_ITEM_KEY;
+    }
+    CHECK_EQUAL(keys, KEYS);
+    wing_rdb_ahead_stop(a);
+    wing_rdb_reader_free(r);
+    wing_rdb_writer_free(w);
+    free(value);
 }

@@ -8,9 +8,9 @@
  *         build(a, &item); // its parts by wing_rdb_ahead_part
  *     wing_rdb_ahead_stop(a); // the reader is the caller's again
  *
- * Items and parts are those of rdb_reader.h, with the same lives: they are copied into a few
- * batches of 128 KiB (a longer string gets one of its size), and the thread waits when all are
- * full. It ends behind END or at a fault, which wing_rdb_reader_fault then has.
+ * Items and parts are those of rdb_reader.h, with the same lives: they are copied into batches of
+ * 64 KiB (a longer string gets one of its size), and the thread waits when 2 MiB of them lie
+ * there. It ends behind END or at a fault, which wing_rdb_reader_fault then has.
  *
  * Functions here: Threads: object (`a`, and the reader belongs to it from start to stop). Fork: no
  * (the second thread isn't in the child).

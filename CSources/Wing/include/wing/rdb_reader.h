@@ -49,7 +49,7 @@ enum wing_rdb_refuse {
 
 /** All zero is a fine set of defaults. */
 struct wing_rdb_reader_options {
-    size_t buffer_size;   /**< 0: 256 KiB */
+    size_t buffer_size;   /**< 0: 64 KiB */
     uint64_t limit;       /**< bytes to read at most (a bulk's known length); 0: to the end */
     unsigned refuse;      /**< WING_RDB_REFUSE_* */
     bool ignore_checksum; /**< don't compute and compare (rdbchecksum no) */
