@@ -2,6 +2,10 @@
 /* Ziplists and zipmaps: see ziplist.h for the formats. */
 #include "bytes.h"
 
+/* Texts of up to 63 bytes, most of what small collections hold, have a head of one byte in both
+ * forms: they go over without a look at the other ones. */
+#define SHORT_MAX 63
+
 /* Size of an entry's "previous size" field. */
 static inline size_t previous_field(const uint8_t *p) {
     return p[0] < 254 ? 1 : 5;
@@ -33,6 +37,15 @@ int wing_ziplist_validate(const void *zl, size_t size, uint64_t *count, struct w
     size_t at = WING_ZIPLIST_HEADER, last = size - 1, previous = 0, tail = at;
     uint64_t seen = 0;
     while (at < last) {
+        /* A short text behind another short entry: two bytes say it all. */
+        if (last - at > 2 && p[at] == previous && previous < 254 && p[at + 1] <= SHORT_MAX &&
+            p[at + 1] <= last - at - 2) {
+            tail = at;
+            previous = 2 + (size_t)p[at + 1];
+            at += previous;
+            seen++;
+            continue;
+        }
         size_t field = previous_field(p + at);
         if (field + 1 > last - at)
             return fault_at(fault, WING_E_FORMAT, at,
@@ -180,15 +193,13 @@ static ssize_t close_ziplist(uint8_t *out, size_t end, size_t tail, uint64_t cou
 /* Previous size 5, integer head and data 9 or text head 5, end byte 1. */
 #define ENTRY_EXTRA 16
 
-/* Texts of up to 63 bytes, most of what small collections hold, have a head of one byte in both
- * forms: they go over without a look at the other ones. What copy_short may write behind its end. */
-#define SHORT_MAX 63
+/* What copy_short may write behind its end. */
 #define SHORT_ROOM (SHORT_MAX + 1 + 8)
 
-/* Copy up to 63 bytes; 64 are there to be read and written, whatever their values. */
-static inline void copy_short(uint8_t *out, const uint8_t *bytes, size_t size) {
-    memcpy(out, bytes, 16);
-    if (size > 16) memcpy(out + 16, bytes + 16, 48);
+/* Copy up to 63 bytes; 64 are there to be read and written, whatever their values. Without a branch
+ * on the size, which could not be predicted. */
+static inline void copy_short(uint8_t *out, const uint8_t *bytes) {
+    memcpy(out, bytes, 64);
 }
 
 ssize_t wing_ziplist_from_listpack(const void *lp, void *out, size_t capacity) {
@@ -205,7 +216,7 @@ ssize_t wing_ziplist_from_listpack(const void *lp, void *out, size_t capacity) {
             tail = end;
             zl[end] = (uint8_t)previous;
             zl[end + 1] = (uint8_t)size;
-            copy_short(zl + end + 2, from + at + 1, size);
+            copy_short(zl + end + 2, from + at + 1);
             end += previous = size + 2;
             count++;
             at += size + 2;
@@ -275,22 +286,25 @@ ssize_t wing_listpack_from_ziplist(const void *zl, void *out, size_t capacity) {
     const uint8_t *from = zl;
     uint8_t *lp = out;
     size_t from_size = load_le32(from);
-    for (size_t at = wing_ziplist_first(zl); at != 0; at = wing_ziplist_next(zl, at)) {
+    for (size_t at = wing_ziplist_first(zl); at != 0;) {
         const uint8_t *head = from + at + previous_field(from + at);
         size_t size = head[0];
         if (size <= SHORT_MAX && from_size - (size_t)(head - from) > SHORT_ROOM &&
             capacity - end > SHORT_ROOM && !may_spell_integer(head + 1, size)) {
             lp[end] = (uint8_t)(0x80 | size);
-            copy_short(lp + end + 1, head + 1, size);
+            copy_short(lp + end + 1, head + 1);
             lp[end + 1 + size] = (uint8_t)(size + 1);
             end += size + 2;
             count++;
+            at = (size_t)(head - from) + 1 + size;
+            if (from[at] == 0xFF) break;
             continue;
         }
         struct wing_packed_entry entry;
         wing_ziplist_get(zl, at, &entry);
         if (!append(out, &end, capacity, entry)) return WING_E_LIMIT;
         count++;
+        at = wing_ziplist_next(zl, at);
     }
     if (end + 1 > UINT32_MAX) return WING_E_LIMIT;
     return (ssize_t)wing_listpack_close(out, end, count);
