@@ -41,6 +41,10 @@ def loads(replica):
     return info["loading"], info["async_loading"]
 
 
+def leftovers(server):
+    return [name for name in os.listdir(server.directory) if name.startswith("temp-")]
+
+
 @pytest.mark.parametrize("how", HEADERS)
 def test_an_empty_replica_reads_what_arrives(farm, how):
     fake, replica = begin(farm, how)
@@ -116,5 +120,9 @@ def test_what_follows_the_snapshot_is_no_part_of_it(farm, how, surplus):
     assert replica.call("DBSIZE") == 500
 
 
-def leftovers(server):
-    return [name for name in os.listdir(server.directory) if name.startswith("temp-")]
+@pytest.mark.parametrize("how", HEADERS)
+def test_a_shutdown_while_it_arrives(farm, how):
+    fake, replica = begin(farm, how)
+    eventually(lambda: loads(replica) == ("0", "1"), 10)
+    replica.stop()
+    assert not leftovers(replica) and not os.path.exists(replica.dump_path())
