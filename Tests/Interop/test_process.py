@@ -276,6 +276,28 @@ def test_a_daemon_that_cant_start_says_why(farm):
 # Processors
 
 
+def child_of(server):
+    with open(f"/proc/{server.process.pid}/task/{server.process.pid}/children") as file:
+        return int(file.read().split()[0])
+
+
+def slice_of(pid):
+    """The turns, in ns, that the scheduler has for a process; None where it doesn't tell (Linux 6.12)."""
+    with open(f"/proc/{pid}/sched") as file:
+        return next((int(line.split(":")[1]) for line in file if line.startswith("se.slice")), None)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/sched") or slice_of("self") is None,
+                    reason="the scheduler doesn't tell its slices")
+def test_a_client_waits_for_no_turn_of_a_snapshot(farm):
+    server = farm.redwing({"rdb-key-save-delay": 100000})
+    with server.client() as client:
+        client.call("DEBUG", "POPULATE", 100)
+        client.call("BGSAVE")
+        assert slice_of(server.process.pid) == 100_000
+        eventually(lambda: slice_of(child_of(server)) == 10_000_000)
+
+
 def test_processors_are_those_of_the_lists(farm):
     allowed = sorted(os.sched_getaffinity(0))
     first, last = allowed[0], allowed[-1]
@@ -285,12 +307,7 @@ def test_processors_are_those_of_the_lists(farm):
     with server.client() as client:
         client.call("DEBUG", "POPULATE", 100)
         client.call("BGSAVE")
-        path = f"/proc/{server.process.pid}/task/{server.process.pid}/children"
-
-        def child():
-            with open(path) as file:
-                return int(file.read().split()[0])
-        eventually(lambda: os.sched_getaffinity(child()) == {last})
+        eventually(lambda: os.sched_getaffinity(child_of(server)) == {last})
     broken = farm.redwing({"server_cpulist": "0-x"})
     assert "Can't use the CPUs '0-x': Invalid argument" in broken.log()
 

@@ -63,7 +63,8 @@ final class Lock: @unchecked Sendable {
     }
 }
 
-/// Starts a detached thread that blocks every signal (they belong to the main thread's signalfd).
+/// Starts a detached thread that blocks every signal (they belong to the main thread's signalfd) and
+/// stands back for whoever waits for the main thread.
 enum BackgroundThread {
     private final class Box {
         let body: () -> Void
@@ -75,6 +76,7 @@ enum BackgroundThread {
         let box = unsafe Unmanaged.passRetained(Box(body))
         let code = unsafe redwing_thread_start(
             { argument in
+                ProcessCalls.ask(for: .long)
                 if let argument = unsafe argument {
                     unsafe Unmanaged<Box>.fromOpaque(argument).takeRetainedValue().body()
                 }

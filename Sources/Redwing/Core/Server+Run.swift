@@ -86,6 +86,7 @@ extension Server {
         scheduleCron()
         refreshGate()
         memoryCron()
+        ProcessCalls.ask(for: .short)
         loop.run()
     }
 

@@ -77,6 +77,17 @@ enum ProcessCalls {
         if code != 0 { Log.warning("Can't use the CPUs '\(list)': \(errorText(-code))") }
     }
 
+    /// What a thread is to the scheduler, where it can be told (`redwing_ask_turns`): a client that waits
+    /// for the main thread is not to wait for a tick of a snapshot's or a load's.
+    enum Turns: UInt64 {
+        /// The main thread: little to do, at once.
+        case short = 100
+        /// Children and background threads: much to do, at any time.
+        case long = 10_000
+    }
+
+    static func ask(for turns: Turns) { _ = redwing_ask_turns(turns.rawValue) }
+
     static func daemonize() -> ProcessError? {
         let code = redwing_daemonize()
         return code == 0 ? nil : ProcessError(code: -code)
