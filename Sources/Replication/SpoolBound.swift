@@ -7,10 +7,12 @@
 //
 // The child sleeps at `end`, so the spool never holds more. What all have passed is given back in
 // steps, which moves the end. Where only some are behind the others starve at the bound: whoever
-// keeps them starving is dropped, the slowest first. Replicas of one speed take turns in being behind,
-// as the scheduler has it, and catch up while the others wait; so it takes two seconds, without
-// once catching up. "Behind" is more than a quarter of the spool: one that is too slow for the others
-// never has less before it, for a step is half of the spool at most.
+// keeps them starving is dropped, the slowest first. "Behind" is more than a quarter of the spool: one
+// that is too slow for the others never has less before it, for a step is half of the spool at most.
+// Replicas of one speed take turns in being behind, as the scheduler has it, and catch up while the
+// others wait. So it takes two seconds without once catching up; or, once the others have starved for a
+// tenth of the time in which they were served, half a second in which nearly always the same one was
+// behind: the fast ones are to finish within 1.3 times of what they need without the slow ones.
 
 public struct SpoolBound: Equatable, Sendable {
     /// How far a replica has read.
@@ -37,8 +39,13 @@ public struct SpoolBound: Equatable, Sendable {
     static let largestFolio: UInt64 = 2 << 20
     /// Giving back costs a call that locks the file: not more often than this, where room is plenty.
     static let largestStep: UInt64 = 16 << 20
-    /// How long others must have been kept starving.
+    /// How long others must have been kept starving without a break.
     static let patience = Duration_ms(ms: 2000)
+    /// And in all, when they have starved for more than this part of the time in which they were served,
+    /// by one that was behind in so much of it.
+    static let shortPatience = Duration_ms(ms: 500)
+    static let starvedPart = 0.1
+    static let guiltyPart = 0.95
     /// A look that comes late proves nothing about the replicas for the time that we didn't run.
     static let longestLook = Duration_ms(ms: 20)
 
@@ -46,6 +53,12 @@ public struct SpoolBound: Equatable, Sendable {
     public private(set) var punched: UInt64 = 0
     /// Milliseconds for which a replica has kept others starving, less those in which it didn't.
     private var blame: [Int: Int64] = [:]
+    /// Milliseconds in which the fastest starved, and in which it didn't.
+    private var starved: Int64 = 0
+    private var served: Int64 = 0
+    /// Milliseconds of starving since one was dropped, and those of them in which a replica was behind.
+    private var tried: Int64 = 0
+    private var guilt: [Int: Int64] = [:]
     private var lookedAt: Instant?
 
     public init() {}
@@ -72,10 +85,18 @@ public struct SpoolBound: Equatable, Sendable {
         }
         let held = held(written: written)
         let starves = childWrites && held >= limit && !isBehind(fastest, written, limit)
+        if starves {
+            starved += elapsed.ms
+            tried += elapsed.ms
+        } else {
+            served += elapsed.ms
+        }
         judge(places, written: written, starves: starves, limit: limit, elapsed)
-        if starves, blame[slowest.id, default: 0] >= Self.patience.ms {
-            blame[slowest.id] = nil
+        if starves, isTooSlow(slowest) {
             actions.append(.drop(id: slowest.id, held: held))
+            blame[slowest.id] = nil
+            guilt = [:]
+            tried = 0
         }
         return actions
     }
@@ -99,7 +120,15 @@ public struct SpoolBound: Equatable, Sendable {
         for place in places where isBehind(place, written, limit) {
             let more = before[place.id, default: 0] + (starves ? elapsed.ms : -elapsed.ms)
             if more > 0 { blame[place.id] = more }
+            if starves { guilt[place.id, default: 0] += elapsed.ms }
         }
+    }
+
+    private func isTooSlow(_ place: Place) -> Bool {
+        if blame[place.id, default: 0] >= Self.patience.ms { return true }
+        let guilt = guilt[place.id, default: 0]
+        return Double(starved) > Self.starvedPart * Double(served) && guilt >= Self.shortPatience.ms
+            && Double(guilt) > Self.guiltyPart * Double(tried)
     }
 }
 
