@@ -2,6 +2,7 @@
 //
 // libwing's RDB reader, as Swift code calls it.
 
+import Glibc
 import Memory
 import Wing
 
@@ -16,6 +17,11 @@ public struct RDBFault: Error, CustomStringConvertible {
         self.code = code
         self.offset = offset
         self.text = text
+    }
+
+    /// Nobody wants what would be loaded any more.
+    public static func cancelled(at offset: UInt64) -> RDBFault {
+        RDBFault(code: -ECANCELED, offset: offset, text: "loading was cancelled")
     }
 }
 

@@ -101,8 +101,7 @@ public struct SnapshotLoader {
         while true {
             try reader.next()
             if progress.isCancelled {
-                throw RDBFault(
-                    code: -ECANCELED, offset: reader.offset, text: "loading was cancelled")
+                throw .cancelled(at: reader.offset)
             }
             switch unsafe reader.item.kind {
             case WING_RDB_ITEM_HEADER: summary.version = Int(unsafe reader.item.version)

@@ -28,7 +28,7 @@ def begin(farm, how, body=RDB[:HALF], *more, keys=0):
         replica.call("SET", f"mine:{i}", i)
     replica.quiet = threads(replica)
     replicate(replica, fake)
-    eventually(lambda: received(replica) >= len(body) or len(fake.requests) > 1, 10)
+    eventually(lambda: received(replica) >= len(body) or len(fake.requests) > 1)
     return fake, replica
 
 
@@ -48,7 +48,7 @@ def leftovers(server):
 @pytest.mark.parametrize("how", HEADERS)
 def test_an_empty_replica_reads_what_arrives(farm, how):
     fake, replica = begin(farm, how)
-    eventually(lambda: loads(replica) == ("0", "1"), 10)
+    eventually(lambda: loads(replica) == ("0", "1"))
     assert replica.call("DBSIZE") == 0 and "Loading DB in memory" not in replica.log()
     # Nothing is forked beside a loader.
     assert refused(replica.call, "BGSAVE") is not None and replica.call("PING") == b"PONG"
@@ -56,10 +56,10 @@ def test_an_empty_replica_reads_what_arrives(farm, how):
     wait_link_up(replica)
     assert replica.call("DBSIZE") == 500 and replica.call("GET", "key499") == b"value"
     assert loads(replica) == ("0", "0")
-    eventually(lambda: os.path.exists(replica.dump_path()), 10)
+    eventually(lambda: os.path.exists(replica.dump_path()))
     with open(replica.dump_path(), "rb") as file:
         assert file.read() == RDB
-    eventually(lambda: threads(replica) == replica.quiet, 10)
+    eventually(lambda: threads(replica) == replica.quiet)
 
 
 @pytest.mark.parametrize("how", HEADERS)
@@ -76,10 +76,10 @@ def test_damage_is_found_before_the_rest_comes(farm, how):
     """The transfer ends there: no gigabyte more is fetched of what can't be loaded."""
     damaged = RDB[:HALF].replace(b"\x00\x06key100", b"\xf0\x06key100")
     fake, replica = begin(farm, how, damaged, FakeMaster.full(RDB))
-    eventually(lambda: "Failed trying to load the MASTER synchronization DB from disk" in replica.log(), 10)
+    eventually(lambda: "Failed trying to load the MASTER synchronization DB from disk" in replica.log())
     wait_link_up(replica)
     assert replica.call("DBSIZE") == 500 and len(fake.requests) == 2
-    eventually(lambda: not leftovers(replica), 10)
+    eventually(lambda: not leftovers(replica))
 
 
 @pytest.mark.parametrize("how", HEADERS)
@@ -88,14 +88,14 @@ def test_a_transfer_that_is_cut_leaves_nothing(farm, how):
     fake.hang_up()
     wait_link_up(replica)
     assert replica.call("DBSIZE") == 500
-    eventually(lambda: threads(replica) == replica.quiet and not leftovers(replica), 10)
+    eventually(lambda: threads(replica) == replica.quiet and not leftovers(replica))
 
 
 @pytest.mark.parametrize("how", HEADERS)
 def test_a_change_of_mind_while_it_arrives(farm, how):
     fake, replica = begin(farm, how)
     replica.call("REPLICAOF", "NO", "ONE")
-    eventually(lambda: threads(replica) == replica.quiet and not leftovers(replica), 10)
+    eventually(lambda: threads(replica) == replica.quiet and not leftovers(replica))
     assert loads(replica) == ("0", "0")
     replica.call("SET", "a", "1")
     assert replica.call("DBSIZE") == 1 and replica.call("BGSAVE")
@@ -110,12 +110,12 @@ def test_what_follows_the_snapshot_is_no_part_of_it(farm, how, surplus):
         fake = farm.own(FakeMaster(first, FakeMaster.full(RDB)))
         replica = farm.redwing(DISK)
         replicate(replica, fake)
-        eventually(lambda: received(replica) >= HALF, 10)
+        eventually(lambda: received(replica) >= HALF)
     else:
         fake, replica = begin(farm, how, RDB[:HALF], FakeMaster.full(RDB))
         rest = RDB[HALF:] + surplus + MARK
     fake.say(rest)
-    eventually(lambda: "the transfer holds 3 bytes more than its RDB" in replica.log(), 10)
+    eventually(lambda: "the transfer holds 3 bytes more than its RDB" in replica.log())
     wait_link_up(replica)
     assert replica.call("DBSIZE") == 500
 
@@ -123,6 +123,6 @@ def test_what_follows_the_snapshot_is_no_part_of_it(farm, how, surplus):
 @pytest.mark.parametrize("how", HEADERS)
 def test_a_shutdown_while_it_arrives(farm, how):
     fake, replica = begin(farm, how)
-    eventually(lambda: loads(replica) == ("0", "1"), 10)
+    eventually(lambda: loads(replica) == ("0", "1"))
     replica.stop()
     assert not leftovers(replica) and not os.path.exists(replica.dump_path())

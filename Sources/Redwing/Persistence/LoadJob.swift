@@ -180,8 +180,7 @@ public final class LoadJob: @unchecked Sendable {
         case .received(_, let size): surplus = size - reader.offset
         case .arriving:
             guard input.awaitWhole() else {
-                throw RDBFault(
-                    code: -ECANCELED, offset: reader.offset, text: "loading was cancelled")
+                throw .cancelled(at: reader.offset)
             }
             surplus = input.size - reader.offset
         case .socket(_, _, let size, let mark, _):
