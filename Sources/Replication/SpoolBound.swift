@@ -39,14 +39,15 @@ public struct SpoolBound: Equatable, Sendable {
     static let largestFolio: UInt64 = 2 << 20
     /// Giving back costs a call that locks the file: not more often than this, where room is plenty.
     static let largestStep: UInt64 = 16 << 20
-    /// How long others must have been kept starving without a break.
+    /// How long others must have been kept starving by one that didn't catch up meanwhile.
     static let patience = Duration_ms(ms: 2000)
     /// And in all, when they have starved for more than this part of the time in which they were served,
     /// by one that was behind in so much of it.
     static let shortPatience = Duration_ms(ms: 500)
     static let starvedPart = 0.1
     static let guiltyPart = 0.95
-    /// A look that comes late proves nothing about the replicas for the time that we didn't run.
+    /// A look that comes late proves nothing about the replicas for the time that we didn't run: it counts
+    /// so much for the long patience, and nothing for the short one.
     static let longestLook = Duration_ms(ms: 20)
 
     /// Bytes at the front that are given back: always whole folios.
@@ -73,7 +74,9 @@ public struct SpoolBound: Equatable, Sendable {
     public mutating func look(
         _ places: [Place], written: UInt64, childWrites: Bool, limit: UInt64, at now: Instant
     ) -> [Action] {
-        let elapsed = min(now - (lookedAt ?? now), Self.longestLook)
+        let passed = now - (lookedAt ?? now)
+        let isLate = passed > Self.longestLook
+        let elapsed = min(passed, Self.longestLook)
         lookedAt = now
         guard let slowest = places.min(by: { $0.offset < $1.offset }),
             let fastest = places.max(by: { $0.offset < $1.offset })
@@ -85,13 +88,9 @@ public struct SpoolBound: Equatable, Sendable {
         }
         let held = held(written: written)
         let starves = childWrites && held >= limit && !isBehind(fastest, written, limit)
-        if starves {
-            starved += elapsed.ms
-            tried += elapsed.ms
-        } else {
-            served += elapsed.ms
-        }
-        judge(places, written: written, starves: starves, limit: limit, elapsed)
+        let behind = places.filter { isBehind($0, written, limit) }
+        judge(behind, starves: starves, elapsed)
+        if !isLate { weigh(behind, starves: starves, elapsed) }
         if starves, isTooSlow(slowest) {
             actions.append(.drop(id: slowest.id, held: held))
             blame[slowest.id] = nil
@@ -112,16 +111,25 @@ public struct SpoolBound: Equatable, Sendable {
         return (offset - punched) & ~(Self.largestFolio - 1)
     }
 
-    private mutating func judge(
-        _ places: [Place], written: UInt64, starves: Bool, limit: UInt64, _ elapsed: Duration_ms
-    ) {
+    /// For the long patience.
+    private mutating func judge(_ behind: [Place], starves: Bool, _ elapsed: Duration_ms) {
         let before = blame
         blame = [:]
-        for place in places where isBehind(place, written, limit) {
+        for place in behind {
             let more = before[place.id, default: 0] + (starves ? elapsed.ms : -elapsed.ms)
             if more > 0 { blame[place.id] = more }
-            if starves { guilt[place.id, default: 0] += elapsed.ms }
         }
+    }
+
+    /// For the short one.
+    private mutating func weigh(_ behind: [Place], starves: Bool, _ elapsed: Duration_ms) {
+        guard starves else {
+            served += elapsed.ms
+            return
+        }
+        starved += elapsed.ms
+        tried += elapsed.ms
+        for place in behind { guilt[place.id, default: 0] += elapsed.ms }
     }
 
     private func isTooSlow(_ place: Place) -> Bool {

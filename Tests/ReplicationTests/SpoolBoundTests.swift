@@ -133,7 +133,7 @@ import Testing
         let places = [
             SpoolBound.Place(id: 1, offset: 0), SpoolBound.Place(id: 2, offset: 8 * Self.MB),
         ]
-        for second in 0..<12 {
+        for second in 0..<90 {
             let actions = bound.look(
                 places, written: 8 * Self.MB, childWrites: true, limit: 8 * Self.MB,
                 at: at(Double(second)))
