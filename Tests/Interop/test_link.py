@@ -3,6 +3,7 @@
 transfers of few large values, changes of mind, bytes behind the snapshot, claims of sizes, and what is
 left behind when it ends early."""
 
+import contextlib
 import gzip
 import os
 import signal
@@ -235,10 +236,15 @@ def test_claims_of_keys_reserve_little(farm, receive, answer):
 
 # Peers that are no masters, and ends.
 
-def listening(farm, talk):
-    """A port on which each visitor is given to `talk`."""
+def greeting(farm, said):
+    """A port that says this to each visitor and then nothing more."""
+    def talk(peer):
+        with peer, contextlib.suppress(OSError):  # the visitor may have left first
+            peer.sendall(said)
+            peer.shutdown(socket.SHUT_WR)
+            peer.recv(100)
     fake = farm.own(FakeMaster(b""))
-    fake._talk = lambda peer: (talk(peer), peer.close())
+    fake._talk = talk
     return fake
 
 
@@ -252,7 +258,7 @@ def listening(farm, talk):
     (b"", "connection closed by the master"),
 ], ids=["http", "ssh", "mysql", "escapes", "long", "half a line", "nothing"])
 def test_what_is_no_master_is_named_in_the_log(farm, said, logged):
-    fake = listening(farm, lambda peer: (peer.sendall(said), peer.shutdown(socket.SHUT_WR), peer.recv(100)))
+    fake = greeting(farm, said)
     replica = farm.redwing()
     replicate(replica, fake)
     eventually(lambda: logged in replica.log())
