@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <syslog.h>
 #include <time.h>
@@ -140,21 +139,4 @@ int redwing_cpu_affinity(const char *list) {
         if (*at != ',') return -EINVAL;
     }
     return sched_setaffinity(0, sizeof set, &set) == 0 ? 0 : -errno;
-}
-
-/* glibc 2.36 has neither the calls nor the structure; this is its first version, 48 bytes. */
-struct scheduling {
-    uint32_t size, policy;
-    uint64_t flags;
-    int32_t nice;
-    uint32_t priority;
-    uint64_t runtime, deadline, period; /* ns */
-};
-
-int redwing_ask_turns(uint64_t us) {
-    struct scheduling now = {.size = sizeof now};
-    if (syscall(SYS_sched_getattr, 0, &now, sizeof now, 0) != 0) return -errno;
-    if (now.policy != SCHED_OTHER && now.policy != SCHED_BATCH) return 0;
-    now.runtime = us * 1000;
-    return syscall(SYS_sched_setattr, 0, &now, 0) == 0 ? 0 : -errno;
 }

@@ -5,6 +5,7 @@
  * Who has to wait is woken when half of the ring is there for it: woken for each batch, the two
  * would sleep thousands of times a second, which took a fourth of a load of large values. */
 #include "wing/rdb_ahead.h"
+#include "wing/turn.h"
 #include "bytes.h"
 #include <pthread.h>
 #include <signal.h>
@@ -122,6 +123,7 @@ static bool hand_over(struct wing_rdb_ahead *a, bool last) {
         wait(a);
     bool go_on = !a->stop;
     pthread_mutex_unlock(&a->lock);
+    wing_turn_offer();
     a->filling = &a->batches[a->filled % BATCHES];
     if (last || !go_on) return false;
     a->filling->used = 0;
@@ -318,6 +320,7 @@ static bool take_batch(struct wing_rdb_ahead *a) {
     bool is_there = a->made > a->reading;
     pthread_mutex_unlock(&a->lock);
     if (!is_there) return false;
+    wing_turn_offer();
     struct batch *batch = &a->batches[a->reading % BATCHES];
     a->has_batch = true;
     a->at = batch->bytes;

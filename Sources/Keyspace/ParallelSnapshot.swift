@@ -85,6 +85,7 @@ final class ParallelSnapshot {
                 for element in EarlyContainers(elements) {
                     snapshot.writeKey(Entry(element), to: writer)
                     count &+= 1
+                    if count & 63 == 0 { wing_turn_offer() }
                 }
             }
             let code = writer.isValid ? writer.finish() : -12
@@ -93,6 +94,7 @@ final class ParallelSnapshot {
             if code < 0 { RDBWriter.fail(target, code) }
             progress(keys)
             unsafe redwing_turns_pass(turns, part)
+            wing_turn_offer()
         }
     }
 

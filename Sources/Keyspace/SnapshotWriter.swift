@@ -85,6 +85,7 @@ public struct SnapshotWriter {
                 writeKey(Entry(element), to: writer)
                 if let delay { delay() }
                 keys &+= 1
+                if keys & 63 == 0 { wing_turn_offer() }
                 if keys & pace == 0 {
                     let bytes = writer.bytesWritten
                     guard keys & 1023 == 0 || pace == 0 || bytes &- told >= Self.progressBytes

@@ -45,15 +45,6 @@ int redwing_notify(const char *state);
 int redwing_cpu_affinity(const char *list);
 
 /**
- * Asks the scheduler for turns of `us` microseconds on a CPU (100 to 100000), for the calling thread
- * and those it starts from now on. The share of the CPU stays what it is; but whoever wakes with a
- * shorter turn goes before one with a longer turn, where it else waits for a tick, up to 4 ms. Linux
- * 6.12 or later, sched_setattr(2); earlier ones ignore it, and so do threads of other policies than
- * SCHED_OTHER and SCHED_BATCH. Returns 0, or -errno, which harms nobody.
- */
-int redwing_ask_turns(uint64_t us);
-
-/**
  * From now on a crash (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT) leaves a line with the signal, the
  * address and `version`, and the addresses of the calls behind it, in the file `log` (NULL: standard
  * output); then the process ends by the signal as it would have. Copies both texts.

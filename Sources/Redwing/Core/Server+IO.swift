@@ -233,13 +233,25 @@ extension Server {
         pendingWrites.append(client)
     }
 
+    /// Writes what this turn's output is, replies before what replicas get: that is more.
     func flushReplies() {
         if pendingWrites.isEmpty { return }
         // Two arrays take turns, so that a turn allocates nothing.
         swap(&pendingWrites, &flushing)
+        var toReplicas = false
         for client in flushing {
+            if client.flags.contains(.replica) {
+                toReplicas = true
+                continue
+            }
             client.flags.remove(.pendingWrite)
             if client.fd >= 0 { writable(client) }
+        }
+        if toReplicas {
+            for client in flushing where client.flags.contains(.pendingWrite) {
+                client.flags.remove(.pendingWrite)
+                if client.fd >= 0 { writable(client) }
+            }
         }
         flushing.removeAll(keepingCapacity: true)
     }

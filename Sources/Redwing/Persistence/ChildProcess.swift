@@ -85,7 +85,6 @@ public final class ChildProcess {
                     &options,
                     { context, report in
                         guard let context = unsafe context else { return -1 }
-                        ProcessCalls.ask(for: .long)
                         let box = unsafe Unmanaged<Box>.fromOpaque(context).takeUnretainedValue()
                         return unsafe box.body(ChildReport(report: report))
                     }, context, &child)

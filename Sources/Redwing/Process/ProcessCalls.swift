@@ -5,6 +5,7 @@
 import Glibc
 import Memory
 import Platform
+import Wing
 
 enum ProcessCalls {
     static func errorText(_ code: Int32) -> String {
@@ -77,16 +78,16 @@ enum ProcessCalls {
         if code != 0 { Log.warning("Can't use the CPUs '\(list)': \(errorText(-code))") }
     }
 
-    /// What a thread is to the scheduler, where it can be told (`redwing_ask_turns`): a client that waits
-    /// for the main thread is not to wait for a tick of a snapshot's or a load's.
+    /// What a thread is to the scheduler, where it can be told (`wing/turn.h`): a client that waits for
+    /// the main thread is not to wait for a tick of a snapshot's or a load's.
     enum Turns: UInt64 {
-        /// The main thread: little to do, at once.
+        /// The main thread and children: they have little to do, or offer their CPU.
         case short = 100
-        /// Children and background threads: much to do, at any time.
+        /// Background threads: much to do, at any time.
         case long = 10_000
     }
 
-    static func ask(for turns: Turns) { _ = redwing_ask_turns(turns.rawValue) }
+    static func ask(for turns: Turns) { _ = wing_turn_ask(turns.rawValue) }
 
     static func daemonize() -> ProcessError? {
         let code = redwing_daemonize()

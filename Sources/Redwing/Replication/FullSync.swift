@@ -141,7 +141,7 @@ final class FullSync {
             let actions = peer.session.snapshotEnded(
                 size: size.map { total($0) }, at: ReplicationRoom.now)
             room.perform(actions, client, peer)
-            if !client.isClosed { room.server.writable(client) }
+            if !client.isClosed { room.server.wantsWrite(client) }
         }
         if size == nil || target == .disk || members.isEmpty { stopTicking() }
         if members.isEmpty { room.fullSyncIsIdle(self) }
@@ -246,7 +246,7 @@ final class FullSync {
         for client in members {
             guard let peer = client.attachments.replica, !peer.isFull, peer.lines.isEmpty
             else { continue }
-            room.server.writable(client)
+            room.server.wantsWrite(client)
         }
         if size != nil && members.allSatisfy({ $0.attachments.replica?.session.isSyncing != true })
         {

@@ -52,7 +52,9 @@ final class MasterConnection: EventHandler {
     private var lineSince: Instant?
     /// Bytes between two requests to the kernel to begin writing them to disk.
     private static let writeBehind: UInt64 = 8 << 20
-    static let turnLimit = 8 << 20
+    /// Bytes taken in a turn, and in one system call.
+    static let turnLimit = 1 << 20
+    private static let pieceSize = 256 << 10
     var server: Server { room.server }
 
     init(_ room: ReplicationRoom, fd: Int32) throws {
@@ -255,7 +257,8 @@ final class MasterConnection: EventHandler {
         var budget = Self.turnLimit
         while budget > 0 {
             let left = body.size.total.map { Int($0 - Int64(body.offset)) } ?? Int.max
-            let n = body.receiver.receive(fd, into: body.file, &body.offset, min(left, 1 << 20))
+            let n = body.receiver.receive(
+                fd, into: body.file, &body.offset, min(left, Self.pieceSize))
             if n == 0 { return }
             if n < 0 { return bodyFailed(body, Int32(n)) }
             budget -= n
@@ -275,6 +278,7 @@ final class MasterConnection: EventHandler {
         }
         if isComplete(body) { return true }
         room.bodyGrew()
+        wing_turn_offer()
         return false
     }
 

@@ -39,6 +39,7 @@ extension Server {
     /// Descriptors, but no timers: nothing may fork, expire or save in the middle of a script.
     func serveWhileBusy() {
         loop.turn(limit: 0, timers: false)
+        flushAOFBeforeWriting()
         flushReplies()
         freePending()
         loop.busy = true

@@ -81,10 +81,7 @@ extension Server {
         guard transport.isEstablished else { return shakeHands(client, transport) }
         // A read may have waited for room to write.
         if readiness.contains(.read) || transport.wantsRoom { readable(client) }
-        if readiness.contains(.write), client.fd >= 0 {
-            flushAOFBeforeWriting()
-            writable(client)
-        }
+        if readiness.contains(.write), client.fd >= 0 { wantsWrite(client) }
     }
 
     private func shakeHands(_ client: Client, _ transport: TLSConnection) {

@@ -33,6 +33,7 @@
 #include <wing/rdb_reader.h>
 #include <wing/rdb_writer.h>
 #include <wing/transfer.h>
+#include <wing/turn.h>
 #include <wing/ziplist.h>
 
 #ifdef __cplusplus
