@@ -49,7 +49,7 @@ bench-sync: deps build ## load, save, full sync, memory, fork pause, copy-on-wri
 	$(PYTHON) Benchmarks/bench.py sync --scale $(SCALE)
 
 bench-stream: deps build ## the replication stream: cost, catch-up, resync loop, latency in a sync
-	$(PYTHON) Benchmarks/bench.py stream --scale $(SCALE)
+	$(PYTHON) Benchmarks/bench.py stream --scale $(SCALE) --repeat 5
 
 bench-commands: deps build ## each test of redis-benchmark: requests a second, CPU a request
 	$(PYTHON) Benchmarks/bench.py commands --scale $(SCALE) --repeat 4
