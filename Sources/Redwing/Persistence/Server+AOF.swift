@@ -89,7 +89,7 @@ extension Server {
         if let file = aof, file.state != .off { file.flush() }
     }
 
-    /// In the middle of a turn a socket has room: what it would tell of must be written as well.
+    /// In the middle of a turn replies or the stream go out: what they tell of must be written as well.
     func flushAOFBeforeWriting() {
         guard let file = aof, file.state != .off, !loading else { return }
         file.flush(force: file.isGrouped && config.appendfsync == .always)
