@@ -14,6 +14,7 @@ final class Listener: EventHandler {
     let fd: Int32
     let kind: Kind
     unowned let server: Server
+    private let pacing: LocalPacing?
     /// Clients taken in one turn, so that a storm of connects doesn't starve the others.
     private static let acceptsPerTurn = 1000
 
@@ -21,13 +22,14 @@ final class Listener: EventHandler {
         self.server = server
         self.fd = fd
         self.kind = kind
+        pacing = kind == .unix ? nil : LocalPacing(listener: fd)
     }
 
     override func ready(_ readiness: Readiness) {
         for _ in 0..<Self.acceptsPerTurn {
             do {
                 guard let peer = try SystemCalls.accept(fd) else { return }
-                server.accepted(peer, kind)
+                server.accepted(peer, kind, pacing)
             } catch {
                 Log.warning("Accepting client connection: \(error.reason)")
                 return
@@ -37,7 +39,7 @@ final class Listener: EventHandler {
 }
 
 extension Server {
-    func accepted(_ fd: Int32, _ kind: Listener.Kind) {
+    func accepted(_ fd: Int32, _ kind: Listener.Kind, _ pacing: LocalPacing?) {
         if clients.count >= config.maxclients {
             if kind != .tls {
                 Bytes.with("-ERR max number of clients reached\r\n") {
@@ -61,6 +63,7 @@ extension Server {
             }
             client.peerName = Self.endpointText(fd, peer: true)
             client.localName = Self.endpointText(fd, peer: false)
+            pacing?.settle(fd, staysHere: client.isOfThisMachine)
             // Who speaks TLS is told behind the handshake.
             if kind == .tcp, refusedByProtectedMode(client) { return }
         }

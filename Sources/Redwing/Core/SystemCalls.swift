@@ -97,6 +97,25 @@ enum SystemCalls {
         setOption(fd, Int32(IPPROTO_TCP), TCP_NODELAY, on ? 1 : 0)
     }
 
+    /// The name of a TCP socket's congestion control; nil where it can't be told.
+    static func congestionControl(_ fd: Int32) -> String? {
+        // TCP_CA_NAME_MAX, with the zero at its end.
+        var name = [CChar](repeating: 0, count: 16)
+        var size = socklen_t(name.count)
+        guard unsafe getsockopt(fd, Int32(IPPROTO_TCP), TCP_CONGESTION, &name, &size) == 0 else {
+            return nil
+        }
+        return text(name)
+    }
+
+    /// False when the system has none of that name, or keeps it for the privileged.
+    @discardableResult
+    static func setCongestionControl(_ fd: Int32, _ name: String) -> Bool {
+        let text = Array(name.utf8)
+        return unsafe setsockopt(
+            fd, Int32(IPPROTO_TCP), TCP_CONGESTION, text, socklen_t(text.count)) == 0
+    }
+
     /// Gives `attempt` a stream socket for each address that `host` (nil: all of ours) and `port` have, until
     /// one succeeds; the socket of a failed attempt is closed. Throws the last failure.
     private static func eachAddress(

@@ -85,6 +85,13 @@ extension Client {
         return peer.hasPrefix("127.") || peer.hasPrefix("[::1]") || peer.hasPrefix("[::ffff:127.")
     }
 
+    /// As `isLocal`, or over an address of this machine: both ends have the same.
+    var isOfThisMachine: Bool {
+        if isLocal { return true }
+        let host = { (name: String) in name.lastIndex(of: ":").map { name[..<$0] } }
+        return host(peerName) == host(localName)
+    }
+
     /// The user whose rights the client has; nil when it has all (the server's own, a master's link).
     var userName: String? { accessUser.map { String(decoding: $0.name, as: UTF8.self) } }
 
