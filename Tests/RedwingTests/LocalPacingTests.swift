@@ -10,7 +10,9 @@ import Testing
 struct LocalPacingTests {
     /// A listener whose congestion control was `name` before it was looked at, and a connection accepted
     /// from it; nil where the system has no such control.
-    private func accept(_ name: String, _ body: (_ listener: Int32) -> Void = { _ in }) throws -> Bool {
+    private func accept(_ name: String, _ body: (_ listener: Int32) -> Void = { _ in }) throws
+        -> Bool
+    {
         let listener = try SystemCalls.listenTCP("127.0.0.1", port: 0, backlog: 4, family: AF_INET)
         defer { SystemCalls.close(listener) }
         guard SystemCalls.setCongestionControl(listener, name) else { return false }
