@@ -21,11 +21,12 @@ enum {
     DISTANCE_MAX = 8192,
     MATCH_MIN = 3,
     MATCH_MAX = 264,
-    /* A position is stored as `base + position`, and every base lies further than DISTANCE_MAX
-     * above whatever was stored before: the distance to what is stale is always too long. */
-    FIRST_BASE = DISTANCE_MAX + 1,
     SLOT_BITS_MAX = 13,
     SLOT_BITS_MIN = 6,
+    SLOTS_MAX = 1 << SLOT_BITS_MAX,
+    /* A slot holds a place as its distance from an origin, in 16 bits: half of the cache that 32 take.
+     * The origin follows when a place is this far from it. */
+    ORIGIN_STEP = 32768,
     /* The stride grows by one after every 2^5 misses in a row: short values are searched at each
      * place, and 16 KiB without a match cost 3 us instead of 30. */
     FINE_SHIFT = 5,
@@ -39,8 +40,6 @@ enum {
     PROMISING_PAIRS = 14,
 };
 
-_Static_assert(WING_LZF_SLOTS == 1 << SLOT_BITS_MAX, "the public size is ours");
-
 /* MARK: compression */
 
 /* The table grows with the input, so that a short value doesn't pay for clearing a long one: two to
@@ -50,10 +49,6 @@ static unsigned slot_bits_for(size_t length) {
     while (bits < SLOT_BITS_MAX && ((size_t)1 << bits) < 2 * length)
         bits++;
     return bits;
-}
-
-static inline uint32_t slot_of(uint32_t sequence, unsigned bits) {
-    return sequence * UINT32_C(2654435761) >> (32 - bits);
 }
 
 /* How many bytes at p equal those at q, q < p, up to end. */
@@ -106,34 +101,61 @@ static inline unsigned char *put_match(unsigned char *op, size_t distance, size_
 
 enum search { FINE, COARSE };
 
-/* The bytes at p that a match begins with: three for the fine search, four for the coarse one. Both
- * may read four. */
-static inline uint32_t first_bytes(const unsigned char *p, enum search search) {
-    return search == FINE ? load_le32(p) << 8 : load_le32(p);
+/* Of the four bytes at p, those that a match begins with: three for the fine search. */
+static inline uint32_t first_bytes(uint32_t four, enum search search) {
+    return search == FINE ? four << 8 : four;
+}
+
+static inline uint32_t slot_of(uint32_t first_bytes, unsigned bits) {
+    return first_bytes * UINT32_C(2654435761) >> (32 - bits);
+}
+
+/* For an origin that moves: what lay before it has long been too far, and is taken for the origin. */
+static void move_places(uint16_t *slots, unsigned bits) {
+    for (size_t i = 0; i < (size_t)1 << bits; i++)
+        slots[i] = slots[i] > ORIGIN_STEP ? slots[i] - ORIGIN_STEP : 0;
+}
+
+/* The last place for which 16 bits suffice, if that is before `last`. */
+static inline const unsigned char *nearer(const unsigned char *last, const unsigned char *origin) {
+    return last - origin > UINT16_MAX ? origin + UINT16_MAX : last;
 }
 
 /* Inlined into one function a search, each with its own constants. */
 __attribute__((always_inline)) static inline size_t
-compress(uint32_t *slots, uint32_t base, enum search search, const unsigned char *in, size_t length,
-         unsigned char *out, size_t capacity) {
-    const unsigned bits = slot_bits_for(length);
+compress(enum search search, const unsigned char *in, size_t length, unsigned char *out,
+         size_t capacity) {
     const unsigned char *in_end = in + length, *out_end = out + capacity;
-    const unsigned char *ip = in, *anchor = in; /* anchor: the first byte not yet written */
+    /* anchor: the first byte not yet written. The first place is in all slots that are empty. */
+    const unsigned char *ip = in + 1, *anchor = in;
     unsigned char *op = out;
     /* The last place where four bytes can be read. */
-    const unsigned char *last_start = length >= 4 ? in_end - 4 : NULL;
-    unsigned shift = search == FINE ? FINE_SHIFT : COARSE_FIRST_SHIFT, misses = 1u << shift;
+    const unsigned char *last_start = length >= 4 ? in_end - 4 : in;
+    /* Nothing can come before the first place: that was the first miss. */
+    unsigned shift = search == FINE ? FINE_SHIFT : COARSE_FIRST_SHIFT, misses = (1u << shift) + 1;
+    /* The places seen, each in the slot of the bytes there. Whatever a slot holds lies in the input:
+     * a look there needs no check before it. */
+    uint16_t slots[SLOTS_MAX];
+    const unsigned bits = slot_bits_for(length);
+    const unsigned char *origin = in;
+    memset(slots, 0, sizeof slots[0] << bits); /* no more is touched */
 
-    while (last_start != NULL && ip <= last_start) {
-        uint32_t sequence = first_bytes(ip, search);
-        uint32_t slot = slot_of(sequence, bits);
-        uint32_t here = base + (uint32_t)(ip - in);
-        uint32_t distance = here - slots[slot];
-        slots[slot] = here;
-        /* Without a branch: on data that doesn't compress, nothing here could be predicted. */
-        bool is_near = distance <= DISTANCE_MAX;
-        const unsigned char *match = is_near ? ip - distance : in;
-        if (!(is_near & (first_bytes(match, search) == sequence))) {
+    const unsigned char *last_near = nearer(last_start, origin);
+    for (;;) {
+        if (ip > last_near) {
+            if (ip > last_start) break;
+            move_places(slots, bits);
+            origin += ORIGIN_STEP;
+            last_near = nearer(last_start, origin);
+            continue;
+        }
+        const uint32_t four = load_le32(ip);
+        const uint32_t slot = slot_of(first_bytes(four, search), bits);
+        const unsigned char *match = origin + slots[slot];
+        slots[slot] = (uint16_t)(ip - origin);
+        /* Less than nothing when the place lies ahead: a match that was cut short ended before it. */
+        const size_t distance = (size_t)(ip - match);
+        if (first_bytes(load_le32(match) ^ four, search) != 0 || distance - 1 >= DISTANCE_MAX) {
             ip += misses++ >> shift;
             continue;
         }
@@ -166,7 +188,8 @@ compress(uint32_t *slots, uint32_t base, enum search search, const unsigned char
         /* Of the places inside the match, the last two are remembered. */
         if (ip <= last_start) {
             for (const unsigned char *place = ip - 2; place < ip; place++)
-                slots[slot_of(first_bytes(place, search), bits)] = base + (uint32_t)(place - in);
+                slots[slot_of(first_bytes(load_le32(place), search), bits)] =
+                    (uint16_t)(place - origin);
         }
     }
 
@@ -182,32 +205,12 @@ static bool is_beyond_bound(size_t length) {
 
 size_t wing_lzf_compress(const void *in, size_t length, void *out, size_t capacity) {
     if (length == 0 || is_beyond_bound(length)) return 0;
-    uint32_t slots[WING_LZF_SLOTS]; /* only the part in use is cleared, and touched */
-    memset(slots, 0, sizeof slots[0] << slot_bits_for(length));
-    return compress(slots, FIRST_BASE, FINE, in, length, out, capacity);
+    return compress(FINE, in, length, out, capacity);
 }
 
-/* The base for an input of `length` bytes, none of whose positions is then stored. */
-static uint32_t next_base(struct wing_lzf_state *state, size_t length) {
-    uint32_t base = state->generation;
-    if (base < FIRST_BASE || base > UINT32_MAX - length - FIRST_BASE) {
-        memset(state->slots, 0, sizeof state->slots);
-        base = FIRST_BASE;
-    }
-    state->generation = base + (uint32_t)length + FIRST_BASE;
-    return base;
-}
-
-size_t wing_lzf_compress_with(struct wing_lzf_state *state, const void *in, size_t length,
-                              void *out, size_t capacity) {
+size_t wing_lzf_compress_coarse(const void *in, size_t length, void *out, size_t capacity) {
     if (length == 0 || is_beyond_bound(length)) return 0;
-    return compress(state->slots, next_base(state, length), FINE, in, length, out, capacity);
-}
-
-size_t wing_lzf_compress_coarse(struct wing_lzf_state *state, const void *in, size_t length,
-                                void *out, size_t capacity) {
-    if (length == 0 || is_beyond_bound(length)) return 0;
-    return compress(state->slots, next_base(state, length), COARSE, in, length, out, capacity);
+    return compress(COARSE, in, length, out, capacity);
 }
 
 /* Sixteen bytes side by side; gcc and clang make vector instructions of it, where there are any. */

@@ -61,7 +61,6 @@ void wing_rdb_writer_free(struct wing_rdb_writer *w) {
     free(w->buffer);
     free(w->packed.bytes);
     free(w->compressed.bytes);
-    free(w->lzf);
     free(w);
 }
 

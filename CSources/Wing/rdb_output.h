@@ -9,7 +9,6 @@
 #ifndef WING_RDB_OUTPUT_H
 #define WING_RDB_OUTPUT_H
 #include "bytes.h"
-#include "wing/lzf.h"
 #include "wing/rdb_writer.h"
 
 #define ROOM 256
@@ -46,7 +45,6 @@ struct wing_rdb_writer {
     uint64_t sync_done;
     struct scratch packed;     /* a ziplist being made */
     struct scratch compressed; /* LZF data being made */
-    struct wing_lzf_state *lzf; /* NULL before the first */
     struct lzf_luck luck[SIZE_CLASSES];
 };
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The values: strings in their four forms, packed blocks, streams. See rdb_writer.h, rdb.h. */
 #include "rdb_output.h"
-#include <stdlib.h>
 
 void wing_rdb_write_count(struct wing_rdb_writer *w, uint64_t count) {
     output_to(w, put_length(output_room(w, 9), count));
@@ -66,12 +65,8 @@ static size_t compress(struct wing_rdb_writer *w, struct lzf_luck *luck, const v
     }
     uint8_t *out = wing_output_scratch(w, &w->compressed, size - 4);
     if (!out) return 0;
-    if (!w->lzf && !(w->lzf = calloc(1, sizeof *w->lzf))) {
-        output_fail(w, WING_E_NOMEM);
-        return 0;
-    }
-    if (!is_noise) return wing_lzf_compress_with(w->lzf, bytes, size, out, size - 4);
-    size_t small = wing_lzf_compress_coarse(w->lzf, bytes, size, out, size - 4);
+    if (!is_noise) return wing_lzf_compress(bytes, size, out, size - 4);
+    size_t small = wing_lzf_compress_coarse(bytes, size, out, size - 4);
     if (small > 0) luck->noise = 0, luck->vain = 0;
     return small;
 }

@@ -62,8 +62,6 @@ static void make_data(uint64_t *seed, int kind, unsigned char *out, size_t lengt
     }
 }
 
-static struct wing_lzf_state state;
-
 /* Every buffer is of the exact size and on the heap. */
 static void round_trip(const unsigned char *data, size_t length) {
     unsigned char *in = malloc(length), *back = malloc(length), *wide = malloc(length);
@@ -76,7 +74,7 @@ static void round_trip(const unsigned char *data, size_t length) {
     CHECK(memcmp(back, data, length) == 0);
 
     unsigned char *tight = malloc(size);
-    size_t again = wing_lzf_compress_with(&state, in, length, tight, size);
+    size_t again = wing_lzf_compress(in, length, tight, size);
     /* In a buffer of the very size, the last matches may be given up, and then it does not fit. */
     CHECK(again == size || again == 0);
     if (again == size) CHECK(memcmp(tight, out, size) == 0);
@@ -85,8 +83,8 @@ static void round_trip(const unsigned char *data, size_t length) {
     CHECK(memcmp(wide, data, length) == 0);
     if (length > 1) CHECK_EQUAL(wing_lzf_decompress(tight, size, wide, length - 1), WING_E_LIMIT);
     if (size > 1) CHECK(wing_lzf_decompress(tight, size - 1, wide, length) != (ssize_t)length);
-    CHECK_EQUAL(wing_lzf_compress_with(&state, in, length, out, bound), size);
-    size_t coarse = wing_lzf_compress_coarse(&state, in, length, out, bound);
+    CHECK_EQUAL(wing_lzf_compress(in, length, out, bound), size);
+    size_t coarse = wing_lzf_compress_coarse(in, length, out, bound);
     CHECK(coarse > 0 && coarse <= bound);
     CHECK_EQUAL(model_decompress(out, coarse, back, length), length);
     CHECK(memcmp(back, data, length) == 0);
@@ -172,7 +170,7 @@ TEST(lzf_finds_what_a_plain_search_finds) {
         for (size_t row = 0; row < sizeof sizes / sizeof *sizes; row++) {
             size_t size = sizes[row], ours = 0, model = 0, values = 0, promising = 0;
             for (size_t at = 0; at + size <= all; at += size, values++) {
-                size_t packed = wing_lzf_compress_with(&state, bytes + at, size, out, size - 4);
+                size_t packed = wing_lzf_compress(bytes + at, size, out, size - 4);
                 size_t plain = model_size(bytes + at, size);
                 ours += packed > 0 ? packed : size;
                 model += plain <= size - 4 ? plain : size;
@@ -259,15 +257,28 @@ TEST(lzf_decompress_survives_any_input) {
     }
 }
 
-TEST(lzf_state_survives_the_wrap_of_its_generation) {
-    static struct wing_lzf_state old;
-    unsigned char data[5000], a[6000], b[6000];
+/* Places are kept as 16 bits from an origin that follows. */
+TEST(lzf_finds_repetitions_far_into_a_value) {
+    enum { BLOCK = 8000, TIMES = 60 };
+    static unsigned char data[BLOCK * TIMES], out[BLOCK * TIMES];
     uint64_t seed = 6;
-    old.generation = UINT32_MAX - 40000;
-    for (int round = 0; round < 20; round++) {
-        make_data(&seed, 2, data, sizeof data);
-        size_t size = wing_lzf_compress(data, sizeof data, a, sizeof a);
-        CHECK_EQUAL(wing_lzf_compress_with(&old, data, sizeof data, b, sizeof b), size);
-        CHECK(memcmp(a, b, size) == 0);
-    }
+    for (size_t i = 0; i < BLOCK; i++)
+        data[i] = (unsigned char)random_next(&seed);
+    for (size_t i = BLOCK; i < sizeof data; i++)
+        data[i] = data[i - BLOCK];
+    /* One run as far as the end, of 264 bytes an item. */
+    size_t size = wing_lzf_compress(data, sizeof data, out, sizeof out);
+    CHECK(size > BLOCK && size < BLOCK + BLOCK / 32 + 400 + sizeof data / 264 * 3);
+    round_trip(data, sizeof data);
+    /* A change in each block: so many runs, each begun where another has ended. */
+    for (size_t i = 0; i < sizeof data; i += BLOCK - 1)
+        data[i] ^= 0x55;
+    size = wing_lzf_compress(data, sizeof data, out, sizeof out);
+    CHECK(size > BLOCK && size < 2 * BLOCK + sizeof data / 264 * 3);
+    round_trip(data, sizeof data);
+    /* Nothing at all comes again within 8192 bytes. */
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (unsigned char)random_next(&seed);
+    CHECK_EQUAL(wing_lzf_compress(data, sizeof data, out, sizeof data - 4), 0);
+    round_trip(data, sizeof data);
 }

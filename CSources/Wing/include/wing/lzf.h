@@ -16,8 +16,8 @@
  * of bytes without a repetition. Equal input gives equal output, on every call and machine of one
  * version. Who has many values, of which many may be noise, asks wing_lzf_promises first.
  *
- * Threads: any, for all (object: the state). Fork: safe, for all: nothing is allocated; the stack
- * use is at most 33 KiB. Ownership: all buffers stay the caller's; in and out must not overlap.
+ * Threads: any, for all. Fork: safe, for all: nothing is allocated; the stack use is at most 17 KiB.
+ * Ownership: all buffers stay the caller's; in and out must not overlap.
  */
 #ifndef WING_LZF_H
 #define WING_LZF_H
@@ -46,27 +46,11 @@ size_t wing_lzf_compress(const void *in, size_t length, void *out, size_t capaci
  */
 ssize_t wing_lzf_decompress(const void *in, size_t length, void *out, size_t capacity);
 
-enum { WING_LZF_SLOTS = 8192 };
-
 /**
- * The compressor's memory of where it saw what, 32 KiB, for many calls: with it no table is cleared
- * at each call. Start with all bytes zero (`= {0}`, calloc); the fields are the library's.
+ * As wing_lzf_compress, in a fraction of the time: for noise, in which it finds long repetitions and
+ * misses short ones.
  */
-struct wing_lzf_state {
-    uint32_t generation;
-    uint32_t slots[WING_LZF_SLOTS];
-};
-
-/** As wing_lzf_compress, with the same result; `state` is used and renewed. */
-size_t wing_lzf_compress_with(struct wing_lzf_state *state, const void *in, size_t length,
-                              void *out, size_t capacity);
-
-/**
- * As wing_lzf_compress_with, in a fraction of the time: for noise, in which it finds long
- * repetitions and misses short ones.
- */
-size_t wing_lzf_compress_coarse(struct wing_lzf_state *state, const void *in, size_t length,
-                                void *out, size_t capacity);
+size_t wing_lzf_compress_coarse(const void *in, size_t length, void *out, size_t capacity);
 
 /**
  * Whether `length` bytes at `in` look like text (in a wide sense: bytes of which some are far more
