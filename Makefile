@@ -46,7 +46,7 @@ test: deps build ## every test: Swift units, the C core, interop with stock Redi
 bench: bench-sync bench-stream bench-commands ## all measurements beside a stock redis-server
 
 bench-sync: deps build ## load, save, full sync, memory, fork pause, copy-on-write, CRC64
-	$(PYTHON) Benchmarks/bench.py sync --scale $(SCALE)
+	$(PYTHON) Benchmarks/bench.py sync --scale $(SCALE) --repeat 4
 
 bench-stream: deps build ## the replication stream: cost, catch-up, resync loop, latency in a sync
 	$(PYTHON) Benchmarks/bench.py stream --scale $(SCALE) --repeat 5
