@@ -8,8 +8,8 @@ import Testing
 @testable import Redwing
 
 struct LocalPacingTests {
-    /// A listener whose congestion control was `name` before it was looked at, and a connection accepted
-    /// from it; nil where the system has no such control.
+    /// Accepts one connection from here and one from elsewhere, as it were, on a listener whose congestion
+    /// control was `name` before it was looked at; false where the system has no such control.
     private func accept(_ name: String, _ body: (_ listener: Int32) -> Void = { _ in }) throws
         -> Bool
     {
@@ -21,7 +21,7 @@ struct LocalPacingTests {
             let port = try #require(SystemCalls.endpoint(listener, peer: false)).port
             let visitor = try SystemCalls.connect("127.0.0.1", port: port)
             defer { SystemCalls.close(visitor) }
-            // Over loopback a connection is there when connect has returned.
+            #expect(TransferCalls.isReadable(listener, milliseconds: 30_000))
             let accepted = try #require(try SystemCalls.accept(listener))
             defer { SystemCalls.close(accepted) }
             pacing.settle(accepted, staysHere: staysHere)
