@@ -165,6 +165,37 @@ def test_requests_in_any_fragmentation(server):
             assert got == want
 
 
+BLOCK = 64 << 10  # what is read at once
+# Pieces with the flags of their send, and what they are answered.
+AT_ONCE = {
+    "a request": ([(b"PING\r\n", 0)], b"+PONG\r\n"),
+    "three blocks": ([(b"PING\r\n" * (BLOCK // 2), 0)], b"+PONG\r\n" * (BLOCK // 2)),
+    "a byte more than a block": ([(b"ECHO " + b"x" * (BLOCK - 6) + b"\r\n", 0)],
+                                 b"$65530\r\n" + b"x" * (BLOCK - 6) + b"\r\n"),
+    "urgent data": ([(b"PING\r\n", 0), (b"!", socket.MSG_OOB), (b"PING\r\n", 0)], b"+PONG\r\n" * 2),
+}
+
+
+@pytest.mark.parametrize("pieces, want", AT_ONCE.values(), ids=AT_ONCE)
+@pytest.mark.parametrize("ends", [True, False], ids=["and the end", "and no end"])
+def test_what_arrives_at_once(server, pieces, want, ends):
+    """Arrivals are announced once: what came while the server slept is read to the end, its own too."""
+    with Client(server.port) as sleeper, \
+            socket.create_connection(("127.0.0.1", server.port), timeout=20) as peer:
+        sleeper.send(encode("DEBUG", "SLEEP", "0.05"))
+        for piece, flags in pieces:
+            peer.sendall(piece, flags)
+        if ends:
+            peer.shutdown(socket.SHUT_WR)
+        got = b""
+        while len(got) < len(want) and (more := peer.recv(1 << 20)):
+            got += more
+        assert got == want
+        assert sleeper.read() == b"OK"
+        if ends:
+            assert peer.recv(10) == b""
+
+
 def test_a_clean_end_saves_when_configured(farm):
     server = farm.redwing({"save": "900 1"})
     server.call("SET", "k", "v")

@@ -136,7 +136,9 @@ public final class Client: EventHandler {
 
     override public func ready(_ readiness: Readiness) {
         if let transport { return server.ready(self, readiness, over: transport) }
-        if readiness.contains(.read), fd >= 0 { server.readable(self) }
+        if readiness.contains(.read), fd >= 0 {
+            server.readable(self, more: readiness.contains(.more))
+        }
         // At the turn's end: who asked in this turn is answered before a snapshot's next piece goes.
         if readiness.contains(.write), fd >= 0 { server.wantsWrite(self) }
     }

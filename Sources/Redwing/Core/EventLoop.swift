@@ -16,6 +16,8 @@ public struct Readiness: OptionSet, Sendable {
     public init(rawValue: UInt32) { self.rawValue = rawValue }
     public static let read = Readiness(rawValue: 1)
     public static let write = Readiness(rawValue: 2)
+    /// A read that falls short may not be the last: the peer has closed, or sent urgent data.
+    public static let more = Readiness(rawValue: 4)
 }
 
 /// Who is told about a descriptor.
@@ -35,6 +37,8 @@ public final class EventLoop {
         var handler: EventHandler?
         var generation: UInt32
         var interest: Readiness
+        /// Readable is told when bytes arrive, not for as long as there are some.
+        var onArrival = false
     }
 
     private struct Timer {
@@ -77,9 +81,12 @@ public final class EventLoop {
 
     // MARK: Descriptors
 
-    public func watch(_ fd: Int32, _ interest: Readiness, _ handler: EventHandler)
-        throws(SystemError)
-    {
+    /// With `onArrival`, a descriptor that is watched for reading alone is announced when bytes arrive; a
+    /// handler that leaves some behind says so by `rearm`. Else each wait would poll each descriptor of
+    /// the last one again, to find nothing: 0.4 us a request.
+    public func watch(
+        _ fd: Int32, _ interest: Readiness, _ handler: EventHandler, onArrival: Bool = false
+    ) throws(SystemError) {
         let index = Int(fd)
         while watches.count <= index {
             watches.append(Watch(handler: nil, generation: 0, interest: []))
@@ -87,8 +94,8 @@ public final class EventLoop {
         watches[index].generation &+= 1
         watches[index].handler = handler
         watches[index].interest = interest
-        let code = redwing_epoll_control(
-            epoll, EPOLL_CTL_ADD, fd, mask(interest), key(fd, watches[index].generation))
+        watches[index].onArrival = onArrival
+        let code = control(EPOLL_CTL_ADD, fd)
         if code < 0 {
             watches[index].handler = nil
             throw SystemError(call: "epoll_ctl", code: -code)
@@ -102,8 +109,16 @@ public final class EventLoop {
             watches[index].interest != interest
         else { return }
         watches[index].interest = interest
-        _ = redwing_epoll_control(
-            epoll, EPOLL_CTL_MOD, fd, mask(interest), key(fd, watches[index].generation))
+        _ = control(EPOLL_CTL_MOD, fd)
+    }
+
+    /// Bytes were left behind in `fd`: if it is watched for their arrival, they count as arriving again.
+    public func rearm(_ fd: Int32) {
+        let index = Int(fd)
+        guard index >= 0, index < watches.count, watches[index].handler != nil,
+            watches[index].onArrival, watches[index].interest == .read
+        else { return }
+        _ = control(EPOLL_CTL_MOD, fd)
     }
 
     public func interest(of fd: Int32) -> Readiness {
@@ -119,13 +134,17 @@ public final class EventLoop {
         _ = redwing_epoll_control(epoll, EPOLL_CTL_DEL, fd, 0, 0)
     }
 
-    private func mask(_ interest: Readiness) -> UInt32 {
-        (interest.contains(.read) ? EPOLLIN.rawValue : 0)
-            | (interest.contains(.write) ? EPOLLOUT.rawValue : 0)
-    }
-
-    private func key(_ fd: Int32, _ generation: UInt32) -> UInt64 {
-        UInt64(generation) << 32 | UInt64(UInt32(bitPattern: fd))
+    /// Tells the system what the watch of `fd` says.
+    private func control(_ operation: Int32, _ fd: Int32) -> Int32 {
+        let watch = watches[Int(fd)]
+        var mask: UInt32 = 0
+        if watch.interest.contains(.read) { mask |= EPOLLIN.rawValue }
+        if watch.interest.contains(.write) { mask |= EPOLLOUT.rawValue }
+        if watch.onArrival, watch.interest == .read {
+            mask |= EPOLLET.rawValue | EPOLLRDHUP.rawValue | EPOLLPRI.rawValue
+        }
+        let key = UInt64(watch.generation) << 32 | UInt64(UInt32(bitPattern: fd))
+        return redwing_epoll_control(epoll, operation, fd, mask, key)
     }
 
     // MARK: Timers
@@ -223,9 +242,12 @@ public final class EventLoop {
         var readiness: Readiness = []
         if bits & (EPOLLIN.rawValue | trouble) != 0 { readiness.insert(.read) }
         if bits & (EPOLLOUT.rawValue | trouble) != 0 { readiness.insert(.write) }
-        handler.ready(
-            readiness.intersection(
-                watches[index].interest.union(trouble & bits != 0 ? [.read, .write] : [])))
+        readiness.formIntersection(
+            watches[index].interest.union(trouble & bits != 0 ? [.read, .write] : []))
+        if bits & (trouble | EPOLLRDHUP.rawValue | EPOLLPRI.rawValue) != 0 {
+            readiness.formUnion([.read, .more])
+        }
+        handler.ready(readiness)
     }
 }
 

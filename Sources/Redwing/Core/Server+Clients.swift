@@ -50,7 +50,9 @@ extension Server {
             SystemCalls.close(fd)
             return
         }
-        let client = addClient(fd)
+        // A TLS session may hold bytes that no arrival announces; a short read of a UNIX socket doesn't
+        // say that it is empty.
+        let client = addClient(fd, onArrival: kind == .tcp)
         statistics.connections += 1
         if kind == .unix {
             client.flags.insert(.unixSocket)
@@ -82,7 +84,7 @@ extension Server {
     }
 
     /// A client on `fd`, watched for requests.
-    func addClient(_ fd: Int32) -> Client {
+    func addClient(_ fd: Int32, onArrival: Bool = false) -> Client {
         let client = Client(server: self, id: nextClientID, fd: fd, database: keyspace.databases[0])
         nextClientID += 1
         client.isAdmitted = !requiresPassword
@@ -90,7 +92,7 @@ extension Server {
         clients[client.id] = client
         do {
             try SystemCalls.setNonBlocking(fd)
-            try loop.watch(fd, .read, client)
+            try loop.watch(fd, .read, client, onArrival: onArrival)
         } catch {
             Log.warning("Error registering fd event for the new client: \(error) (fd=\(fd))")
             freeSoon(client)

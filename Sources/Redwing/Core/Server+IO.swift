@@ -16,12 +16,19 @@ extension Server {
 
     // MARK: In
 
-    func readable(_ client: Client) {
+    /// `more`: see `Readiness`.
+    func readable(_ client: Client, more: Bool = false) {
+        if !readOnce(client, more: more) { loop.rearm(client.fd) }
+    }
+
+    /// Reads, and runs what that brought; false when there may be bytes left that nobody will announce.
+    @inline(__always)
+    private func readOnce(_ client: Client, more: Bool) -> Bool {
         let stop: ClientFlags = [.closeAfterReply, .closeSoon, .closed, .protected]
-        if !client.flags.isDisjoint(with: stop) { return }
+        if !client.flags.isDisjoint(with: stop) { return false }
         // A busy script refuses others' commands. Those of our master wait in its socket instead: the
         // stream has no command to spare.
-        if client.flags.contains(.master), isBusy { return }
+        if client.flags.contains(.master), isBusy { return false }
         // Inside a nested turn (a script's or a load's) the shared buffer holds the outer request.
         let shared = client.query.isEmpty && !sharedInputBusy
         let buffer = shared ? sharedInput : client.query
@@ -49,7 +56,9 @@ extension Server {
                 client.flags.insert(.unprocessed)
                 unprocessed.append(client)
             }
-        case .wouldBlock: return
+            // What comes after a read that fell short is announced as an arrival.
+            return n < room && !more
+        case .wouldBlock: return true
         case .end:
             Log.verbose("Client closed connection")
             free(client)
@@ -58,6 +67,7 @@ extension Server {
             Log.verbose("Reading from client: \(reason)")
             free(client)
         }
+        return true
     }
 
     /// Runs all whole requests in `buffer`; what is left of the shared one becomes the client's.
