@@ -24,13 +24,17 @@ public enum Decimal {
         let size = digits(magnitude) &+ (value < 0 ? 1 : 0)
         var at = size
         while magnitude >= 10 {
-            let (quotient, remainder) = magnitude.quotientAndRemainder(dividingBy: 10)
-            at &-= 1
-            place.store(UInt8(0x30) &+ UInt8(truncatingIfNeeded: remainder), at: at)
+            let (quotient, pair) = magnitude.quotientAndRemainder(dividingBy: 100)
+            let (tens, ones) = UInt16(truncatingIfNeeded: pair).quotientAndRemainder(dividingBy: 10)
+            at &-= 2
+            place.store(0x3030 &+ (ones << 8 | tens), at: at)
             magnitude = quotient
         }
-        at &-= 1
-        place.store(UInt8(0x30) &+ UInt8(truncatingIfNeeded: magnitude), at: at)
+        // The first digit, unless the last pair had it.
+        if at > (value < 0 ? 1 : 0) {
+            place.store(
+                UInt8(0x30) &+ UInt8(truncatingIfNeeded: magnitude), at: value < 0 ? 1 : 0)
+        }
         if value < 0 { place.store(UInt8(0x2D)) }
         return size
     }
@@ -39,14 +43,12 @@ public enum Decimal {
     @inlinable
     public static func digits(_ value: UInt64) -> Int {
         var n = 1
-        var bound: UInt64 = 10
-        while value >= bound {
-            n &+= 1
-            let (next, overflow) = bound.multipliedReportingOverflow(by: 10)
-            if overflow { break }
-            bound = next
+        var rest = value
+        while rest >= 10_000 {
+            rest /= 10_000
+            n &+= 4
         }
-        return n
+        return rest < 100 ? (rest < 10 ? n : n &+ 1) : (rest < 1000 ? n &+ 2 : n &+ 3)
     }
 
     /// The integer that `bytes` spells, or nil when it is not exactly how we would write one.
