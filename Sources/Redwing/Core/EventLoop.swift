@@ -56,7 +56,11 @@ public final class EventLoop {
     /// When the earliest timer is due, so that a turn without one costs a comparison.
     private var nextDue = Int64.max
     private var stopped = false
+    /// What the last wait told of, and which of it was delivered. A turn inside of a handler goes on with
+    /// that: the system tells of an arrival once.
     private let events: Address
+    private var eventCount = 0
+    private var nextEvent = 0
     private static let eventsPerTurn = 512
     let mailbox: Mailbox
 
@@ -212,6 +216,18 @@ public final class EventLoop {
     /// One wait and what follows. `limit` bounds the wait, in ms; a long-running script or load calls
     /// this with 0 to serve others in between.
     public func turn(limit: Int64 = Int64.max, timers runsTimers: Bool = true) {
+        if nextEvent == eventCount { wait(limit) }
+        afterSleep()
+        while nextEvent < eventCount {
+            let event = unsafe (events + nextEvent * MemoryLayout<epoll_event>.stride).pointer
+                .assumingMemoryBound(to: epoll_event.self)
+            nextEvent += 1
+            deliver(unsafe redwing_epoll_key(event), unsafe redwing_epoll_events(event))
+        }
+        if runsTimers { runTimers() }
+    }
+
+    private func wait(_ limit: Int64) {
         var wait: Int64 = busy ? 0 : limit
         busy = false
         if naps { wait = min(wait, 1) }
@@ -221,15 +237,8 @@ public final class EventLoop {
         let count = unsafe epoll_wait(
             epoll, events.pointer.assumingMemoryBound(to: epoll_event.self),
             Int32(Self.eventsPerTurn), timeout)
-        afterSleep()
-        if count > 0 {
-            for i in 0..<Int(count) {
-                let event = unsafe (events + i * MemoryLayout<epoll_event>.stride).pointer
-                    .assumingMemoryBound(to: epoll_event.self)
-                deliver(unsafe redwing_epoll_key(event), unsafe redwing_epoll_events(event))
-            }
-        }
-        if runsTimers { runTimers() }
+        nextEvent = 0
+        eventCount = max(0, Int(count))
     }
 
     @inline(__always)
