@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Part two (issue 4): each test of redis-benchmark, one by one, with and without a pipeline.
 
-CPU a request is the server's own, user and system, all its threads;
-requests a second depend on the load generator too, which shares the machine.
+CPU a request is the server's own, user and system, all its threads; requests a second depend on the
+load generator too, which shares the machine. A turn's numbers scatter by more than what lies between
+some of them and their bars, and the best of a few turns would compare two strokes of luck: so both are
+medians of many short turns that the servers take in alternation.
 """
 
 import csv
+import statistics
 import subprocess
 import time
 
@@ -16,11 +19,14 @@ TESTS = ["ping_mbulk", "set", "get", "incr", "lpush", "rpush", "lpop", "rpop", "
 BARRED = {"get", "set", "incr", "lpush", "lpop", "sadd", "hset", "zadd", "mset"}
 # Pipeline depth → (requests at scale 1, bar of the nine, bar of all others).
 DEPTHS = {1: (200_000, 0.9, 1.0), 16: (2_000_000, 0.55, 1.0)}
+# Turns for each repeat that was asked for; together they make its number of requests.
+TURNS = 3
 # What there must be to read or to pop, made outside of the measurement.
 MAKERS = {"get": "set", "lpop": "lpush", "rpop": "lpush", "spop": "sadd", "zpopmin": "zadd"}
 
 
 def run(report, gen, arguments):
+    turns = report.about["medians_of"] = TURNS * report.about.pop("best_of")
     with Farm() as farm:
         servers = {kind: farm.start(kind) for kind in ("redis", "redwing")}
         for depth, (requests, bar, other_bar) in DEPTHS.items():
@@ -30,7 +36,7 @@ def run(report, gen, arguments):
                 count = max(2000, int(requests * arguments.scale))
                 if test.startswith("lrange"):
                     count = max(1000, count // 20)
-                both = best_of(servers, test, depth, count, arguments.repeat)
+                both = medians(servers, test, depth, count // TURNS, turns)
                 subject = f"P{depth}"
                 report.add(subject, f"{test} CPU a request", "us", both["redis"][0],
                            both["redwing"][0], bar if test in BARRED else other_bar)
@@ -40,14 +46,13 @@ def run(report, gen, arguments):
             server.call("FLUSHALL")
 
 
-def best_of(servers, test, depth, count, repeat):
-    """The servers take turns: what disturbs the machine for some seconds meets both."""
+def medians(servers, test, depth, count, turns):
+    """CPU time and rate of each server; who goes first changes from turn to turn."""
     runs = {kind: [] for kind in servers}
-    for _ in range(repeat):
-        for kind, server in servers.items():
-            runs[kind].append(measure(server, test, depth, count))
-    return {kind: (min(cpu for cpu, _ in several), max(rate for _, rate in several))
-            for kind, several in runs.items()}
+    for turn in range(turns):
+        for kind in sorted(servers, reverse=turn % 2 == 0):
+            runs[kind].append(measure(servers[kind], test, depth, count))
+    return {kind: tuple(map(statistics.median, zip(*several))) for kind, several in runs.items()}
 
 
 def measure(server, test, depth, count):
