@@ -76,8 +76,9 @@ static size_t compress(struct wing_rdb_writer *w, struct lzf_luck *luck, const v
  * the registers that it needs saved would else be saved for each value, also for one that passes
  * untried: 6 ns of its 40.
  */
-static __attribute__((noinline)) bool put_compressed(struct wing_rdb_writer *w, struct lzf_luck *luck, const void *bytes,
-                           size_t size) {
+static __attribute__((noinline)) bool put_compressed(struct wing_rdb_writer *w,
+                                                     struct lzf_luck *luck, const void *bytes,
+                                                     size_t size) {
     size_t small = compress(w, luck, bytes, size);
     if (small == 0) return false;
     uint8_t *p = output_room(w, 20);
