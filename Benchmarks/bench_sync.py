@@ -33,7 +33,7 @@ def run(report, gen, arguments):
             compare(report, name, both["redis"], both["redwing"])
     if arguments.only in "rdbcompression":
         for size, keys in NOISE.items():
-            compression(report, gen, size, max(1000, int(keys * arguments.scale)), arguments.repeat)
+            compression(report, gen, size, max(1000, int(keys * arguments.scale)))
     if arguments.only in "crc64":
         crc64(report)
 
@@ -172,7 +172,7 @@ def load_time(server, warm):
     return took
 
 
-def compression(report, gen, size, keys, repeat):
+def compression(report, gen, size, keys):
     """Saves of random values with rdbcompression no and yes, in turns; Redwing alone.
 
     A tenth is less than what two saves of the same differ by here, and the least of each would compare
@@ -183,7 +183,7 @@ def compression(report, gen, size, keys, repeat):
         server = farm.start("redwing", {"maxmemory": "0"})
         subprocess.run([gen, "large", str(server.port), str(keys), str(size)], check=True)
         with server.client(timeout=600) as client:
-            for turn in range(max(NOISE_TURNS, repeat)):
+            for turn in range(NOISE_TURNS):
                 for choice in ("no", "yes") if turn % 2 == 0 else ("yes", "no"):
                     # Both write into memory that the host has: a tenth is less than getting it costs.
                     subprocess.run([gen, "touch", str(64 + keys * size * 2 // 1048576)], check=True)

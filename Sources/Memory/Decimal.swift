@@ -21,7 +21,8 @@ public enum Decimal {
             place.store(UInt8(0x30) &+ UInt8(truncatingIfNeeded: magnitude))
             return 1
         }
-        let size = digits(magnitude) &+ (value < 0 ? 1 : 0)
+        let lead = value < 0 ? 1 : 0
+        let size = digits(magnitude) &+ lead
         var at = size
         while magnitude >= 10 {
             let (quotient, pair) = magnitude.quotientAndRemainder(dividingBy: 100)
@@ -31,9 +32,8 @@ public enum Decimal {
             magnitude = quotient
         }
         // The first digit, unless the last pair had it.
-        if at > (value < 0 ? 1 : 0) {
-            place.store(
-                UInt8(0x30) &+ UInt8(truncatingIfNeeded: magnitude), at: value < 0 ? 1 : 0)
+        if at > lead {
+            place.store(UInt8(0x30) &+ UInt8(truncatingIfNeeded: magnitude), at: lead)
         }
         if value < 0 { place.store(UInt8(0x2D)) }
         return size

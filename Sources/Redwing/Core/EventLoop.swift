@@ -247,14 +247,17 @@ public final class EventLoop {
         guard index < watches.count, let handler = watches[index].handler,
             watches[index].generation == UInt32(truncatingIfNeeded: key >> 32)
         else { return }
-        let trouble = EPOLLERR.rawValue | EPOLLHUP.rawValue
         var readiness: Readiness = []
-        if bits & (EPOLLIN.rawValue | trouble) != 0 { readiness.insert(.read) }
-        if bits & (EPOLLOUT.rawValue | trouble) != 0 { readiness.insert(.write) }
-        readiness.formIntersection(
-            watches[index].interest.union(trouble & bits != 0 ? [.read, .write] : []))
-        if bits & (trouble | EPOLLRDHUP.rawValue | EPOLLPRI.rawValue) != 0 {
-            readiness.formUnion([.read, .more])
+        if bits & (EPOLLERR.rawValue | EPOLLHUP.rawValue) != 0 {
+            readiness = [.read, .write, .more]
+        } else {
+            if bits & EPOLLIN.rawValue != 0 { readiness.insert(.read) }
+            if bits & EPOLLOUT.rawValue != 0 { readiness.insert(.write) }
+            // What a handler before this one changed counts.
+            readiness.formIntersection(watches[index].interest)
+            if bits & (EPOLLRDHUP.rawValue | EPOLLPRI.rawValue) != 0 {
+                readiness.formUnion([.read, .more])
+            }
         }
         handler.ready(readiness)
     }
