@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 enum { BATCHES = 32, BATCH = 64 * 1024, BATCH_KEPT = 256 * 1024, HELD = BATCHES * BATCH };
+enum { APART = 128 }; /* two cache lines: x86 fetches them in pairs */
 
 enum { OF_KEY, OF_OTHER_ITEM, OF_PART, OF_STREAM, OF_END, OF_FAULT };
 
@@ -76,12 +77,13 @@ struct wing_rdb_ahead {
     bool sleeps; /* one of the two; never both */
     bool stop;
     bool ended; /* no batch comes behind those made */
-    struct batch batches[BATCHES];
-    /* The thread's. */
+    /* The thread's, which it writes to for each record, as the user does to its own: in one cache
+     * line the two took it from each other each time. */
+    _Alignas(APART) struct batch batches[BATCHES];
     struct batch *filling;
     uint64_t filled;
     /* The user's. */
-    const uint8_t *at, *end;
+    _Alignas(APART) const uint8_t *at, *end;
     uint64_t reading; /* the number of the batch; changed under the lock */
     bool has_batch;
     uint64_t offset;
@@ -274,8 +276,9 @@ static void free_all(struct wing_rdb_ahead *a) {
 }
 
 struct wing_rdb_ahead *wing_rdb_ahead_start(struct wing_rdb_reader *r) {
-    struct wing_rdb_ahead *a = calloc(1, sizeof *a);
+    struct wing_rdb_ahead *a = aligned_alloc(APART, sizeof *a);
     if (!a) return NULL;
+    memset(a, 0, sizeof *a);
     a->reader = r;
     a->filling = a->batches;
     pthread_mutex_init(&a->lock, NULL);
