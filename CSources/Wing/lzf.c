@@ -246,11 +246,14 @@ int wing_lzf_promises(const void *bytes, size_t length) {
 static inline void copy_back(unsigned char *op, const unsigned char *out_end, size_t distance,
                              size_t length) {
     const unsigned char *from = op - distance;
-    if (distance >= 16 && (size_t)(out_end - op) >= length + 16) {
+    if (distance >= 16 && (size_t)(out_end - op) >= length + 32) {
+        /* The pieces don't overlap; the last may write up to 31 bytes too many. Most matches end in
+         * the first two, and how many of them they need couldn't be predicted. */
         unsigned char *end = op + length;
-        do { /* the pieces don't overlap; the last may write up to 15 bytes too many */
+        do {
             memcpy(op, from, 16);
-            op += 16, from += 16;
+            memcpy(op + 16, from + 16, 16);
+            op += 32, from += 32;
         } while (op < end);
     } else if (distance >= 8 && (size_t)(out_end - op) >= length + 8) {
         unsigned char *end = op + length;
@@ -277,15 +280,25 @@ ssize_t wing_lzf_decompress(const void *in, size_t length, void *out, size_t cap
     const unsigned char *ip = in, *in_end = ip + length;
     unsigned char *op = out;
     const unsigned char *out_start = out, *out_end = op + capacity;
+    /* The last of the input, with room behind it: there, too, literals are copied all 32 at once. */
+    unsigned char tail[2 * LITERALS_MAX];
+    bool in_tail = false;
     while (ip < in_end) {
+        if (in_end - ip <= LITERALS_MAX && !in_tail) {
+            size_t left = (size_t)(in_end - ip);
+            memset(tail, 0, sizeof tail);
+            memcpy(tail, ip, left);
+            ip = tail, in_end = tail + left;
+            in_tail = true;
+        }
         unsigned control = *ip++;
         size_t in_left = (size_t)(in_end - ip), out_left = (size_t)(out_end - op);
         if (control < LITERALS_MAX) {
             size_t count = control + 1;
-            if (in_left >= LITERALS_MAX && out_left >= LITERALS_MAX) {
-                memcpy(op, ip, LITERALS_MAX); /* count <= 32: the excess is overwritten or void */
+            if (count > in_left) return WING_E_FORMAT;
+            if (out_left >= LITERALS_MAX) {
+                memcpy(op, ip, LITERALS_MAX); /* the excess is overwritten or void */
             } else {
-                if (count > in_left) return WING_E_FORMAT;
                 if (count > out_left) return WING_E_LIMIT;
                 memcpy(op, ip, count);
             }

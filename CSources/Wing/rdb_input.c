@@ -9,6 +9,8 @@
 #define FIRST_RESERVATION (256 * 1024)
 /* LZF's best: 3 bytes stand for 264. */
 #define LZF_RATIO 88
+/* Behind what LZF expands to: near the end of the space it would copy piece by piece. */
+#define LZF_ROOM 64
 
 int wing_input_fail(struct wing_rdb_reader *r, int code, uint64_t offset, const char *format, ...) {
     va_list list;
@@ -229,9 +231,10 @@ static int lzf_text(struct wing_rdb_reader *r, int slot, struct wing_rdb_text *t
         return wing_input_fail(r, WING_E_FORMAT, offset, "%llu bytes of LZF can't expand to %llu",
                                (unsigned long long)small, (unsigned long long)large);
     if ((code = wing_input_bytes(r, small, slot, &bytes)) < 0) return code;
-    uint8_t *plain = wing_input_space(r, &r->plain[slot], (size_t)large);
+    size_t capacity = (size_t)large + LZF_ROOM;
+    uint8_t *plain = wing_input_space(r, &r->plain[slot], capacity);
     if (!plain) return r->fault.code;
-    ssize_t size = wing_lzf_decompress(bytes, (size_t)small, plain, (size_t)large);
+    ssize_t size = wing_lzf_decompress(bytes, (size_t)small, plain, capacity);
     if (size < 0 || (uint64_t)size != large)
         return wing_input_fail(r, WING_E_FORMAT, offset,
                                "LZF data doesn't expand to the %llu bytes it should",

@@ -154,22 +154,25 @@ static int take_block(struct wing_rdb_reader *r, enum form form, struct wing_rdb
     struct wing_rdb_text *text = &part->text;
     int code = wing_input_text(r, 0, text);
     if (code < 0) return code;
-    code =
-        form == LISTPACK  ? wing_listpack_validate(text->bytes, text->size, &part->entries, &inner)
-        : form == ZIPLIST ? wing_ziplist_validate(text->bytes, text->size, &part->entries, &inner)
-                          : wing_zipmap_validate(text->bytes, text->size, &part->entries, &inner);
-    if (code < 0) return block_fault(r, offset, &inner);
     part->kind = WING_RDB_PART_LISTPACK;
-    if (form == LISTPACK) return 0;
+    if (form != ZIPLIST) {
+        code = form == LISTPACK
+                   ? wing_listpack_validate(text->bytes, text->size, &part->entries, &inner)
+                   : wing_zipmap_validate(text->bytes, text->size, &part->entries, &inner);
+        if (code < 0) return block_fault(r, offset, &inner);
+        if (form == LISTPACK) return 0;
+        part->entries *= 2;
+    }
     size_t bound = wing_listpack_bound(text->size);
     uint8_t *lp = wing_input_space(r, &r->packed, bound);
     if (!lp) return r->fault.code;
-    ssize_t size = form == ZIPLIST ? wing_listpack_from_ziplist(text->bytes, lp, bound)
+    ssize_t size = form == ZIPLIST ? wing_listpack_from_ziplist(text->bytes, text->size, lp, bound,
+                                                                &part->entries, &inner)
                                    : wing_listpack_from_zipmap(text->bytes, text->size, lp, bound);
+    if (size == WING_E_FORMAT) return block_fault(r, offset, &inner);
     if (size < 0)
         return wing_input_fail(r, WING_E_LIMIT, offset, "a packed block of %zu bytes is too large",
                                text->size);
-    if (form == ZIPMAP) part->entries *= 2;
     text->bytes = lp;
     text->size = (size_t)size;
     return 0;

@@ -64,9 +64,11 @@ TEST(rdb_listpack_to_ziplist_and_back_is_the_same) {
             lp_at = wing_listpack_next(lp, lp_at);
         }
         CHECK(at == 0 && lp_at == 0);
-        ssize_t back_size =
-            wing_listpack_from_ziplist(zl, back, wing_listpack_bound((size_t)zl_size));
-        CHECK_EQUAL(back_size, size);
+        size_t back_bound = wing_listpack_bound((size_t)zl_size);
+        CHECK_EQUAL(
+            wing_listpack_from_ziplist(zl, (size_t)zl_size, back, back_bound, &zl_count, NULL),
+            size);
+        CHECK_EQUAL(zl_count, entries);
         CHECK(memcmp(back, lp, size) == 0);
         /* Too little room is an error, never a step past it. */
         if (entries > 0) {
@@ -122,11 +124,65 @@ TEST(rdb_packed_validators_survive_any_byte) {
             zl_exact[random_next(&seed) % (uint64_t)zl_size] = (uint8_t)random_next(&seed);
             if (wing_listpack_validate(exact, size, NULL, NULL) == 0)
                 CHECK(wing_ziplist_from_listpack(exact, back, sizeof back) > 0);
-            if (wing_ziplist_validate(zl_exact, (size_t)zl_size, NULL, NULL) == 0)
-                CHECK(wing_listpack_from_ziplist(zl_exact, back, sizeof back) > 0);
+            struct wing_fault checked = {.code = 0}, made = {.code = 0};
+            uint64_t count, made_count;
+            int code = wing_ziplist_validate(zl_exact, (size_t)zl_size, &count, &checked);
+            ssize_t made_size = wing_listpack_from_ziplist(zl_exact, (size_t)zl_size, back,
+                                                           sizeof back, &made_count, &made);
+            if (code == 0) {
+                CHECK(made_size > 0 && made_count == count);
+            } else {
+                CHECK(made_size == code && made.offset == checked.offset);
+                CHECK(strcmp(made.text, checked.text) == 0);
+            }
             wing_listpack_validate_stream_node(lp, size, NULL);
             free(zl_exact);
             free(exact);
+        }
+    }
+}
+
+/* Only what spells an integer becomes one, however much the rest looks like it. */
+TEST(rdb_ziplist_texts_keep_their_bytes) {
+    static const char alphabet[] = "0123456789012345678901234567890123456789-.e/: ";
+    uint64_t seed = 11;
+    for (int run = 0; run < 20000; run++) {
+        char texts[6][24];
+        uint8_t zl[256], lp[512];
+        size_t sizes[6], end = WING_ZIPLIST_HEADER, tail = end, previous = 0;
+        for (int i = 0; i < 6; i++) {
+            sizes[i] = random_next(&seed) % 23;
+            for (size_t k = 0; k < sizes[i]; k++)
+                texts[i][k] = alphabet[random_next(&seed) % (k < 8 ? 46 : 40)];
+            tail = end;
+            zl[end] = (uint8_t)previous;
+            zl[end + 1] = (uint8_t)sizes[i];
+            memcpy(zl + end + 2, texts[i], sizes[i]);
+            end += previous = sizes[i] + 2;
+        }
+        zl[end++] = 0xFF;
+        uint32_t head[2] = {htole32((uint32_t)end), htole32((uint32_t)tail)};
+        uint64_t count;
+        memcpy(zl, head, 8);
+        memcpy(zl + 8, "\6", 2);
+        uint8_t *exact = malloc(end);
+        REQUIRE(exact != NULL);
+        memcpy(exact, zl, end);
+        ssize_t size = wing_listpack_from_ziplist(exact, end, lp, sizeof lp, &count, NULL);
+        free(exact);
+        REQUIRE(size > 0 && count == 6);
+        CHECK_EQUAL(wing_listpack_validate(lp, (size_t)size, NULL, NULL), 0);
+        size_t at = wing_listpack_first(lp);
+        for (int i = 0; i < 6; i++, at = wing_listpack_next(lp, at)) {
+            struct wing_packed_entry entry;
+            int64_t integer;
+            wing_listpack_get(lp, at, &entry);
+            if (wing_listpack_parse_integer(texts[i], sizes[i], &integer)) {
+                CHECK(!entry.bytes && entry.integer == integer);
+            } else {
+                CHECK(entry.bytes && entry.size == sizes[i]);
+                CHECK(memcmp(entry.bytes, texts[i], sizes[i]) == 0);
+            }
         }
     }
 }

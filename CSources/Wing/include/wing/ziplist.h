@@ -50,8 +50,12 @@ ssize_t wing_ziplist_from_string(const void *bytes, size_t size, void *out, size
 
 /** Bytes of a listpack at most, made from a ziplist or zipmap of `size` bytes. */
 size_t wing_listpack_bound(size_t size);
-/** Make a listpack of a validated ziplist; returns its size, or WING_E_LIMIT. */
-ssize_t wing_listpack_from_ziplist(const void *zl, void *out, size_t capacity);
+/**
+ * Check a ziplist as wing_ziplist_validate does and make a listpack of it, in one walk.
+ * Returns    the listpack's size, and *count as there; WING_E_FORMAT with *fault set, or WING_E_LIMIT.
+ */
+ssize_t wing_listpack_from_ziplist(const void *zl, size_t size, void *out, size_t capacity,
+                                   uint64_t *count, struct wing_fault *fault);
 
 /** Check all of a zipmap; *count: fields.  Returns 0, or WING_E_FORMAT with *fault set. */
 int wing_zipmap_validate(const void *zm, size_t size, uint64_t *count, struct wing_fault *fault);
