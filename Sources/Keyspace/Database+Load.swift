@@ -64,12 +64,12 @@ public struct LoadBatch {
         for i in 0..<count {
             let entry = Entry((place + i &* 16).address(at: 0))
             let hash = (place + i &* 16).load(UInt64.self, at: 8)
-            if !database.keys.findSlot(entry.key, hash).isNull {
+            let other = database.keys.insert(entry.key, hash, database.heap) { entry.address }
+            if !other.isNull {
                 twice = entry.key.array
                 database.release(entry)
                 continue
             }
-            database.keys.insert(entry.address, hash, database.heap)
             if entry.hasExpiry { database.volatileKeys.insert(entry.address, hash, database.heap) }
         }
         count = 0

@@ -58,14 +58,16 @@ extension Database {
         _ key: Bytes, _ kind: ValueKind, raw: Bool = false, payload: Int, _ change: ExpiryChange
     ) -> Entry {
         let hash = redwing_hash(key.start.raw, key.count)
-        let slot = keys.findSlot(key, hash)
-        if slot.isNull {
+        var fresh = Entry(.null)
+        let slot = keys.insert(key, hash, heap) {
             var expiry: Int64?
             if case .at(let time) = change { expiry = time }
-            let entry = make(key, kind, raw: raw, expiry: expiry, payload: payload)
-            keys.insert(entry.address, hash, heap)
-            if expiry != nil { volatileKeys.insert(entry.address, hash, heap) }
-            return entry
+            fresh = make(key, kind, raw: raw, expiry: expiry, payload: payload)
+            return fresh.address
+        }
+        if slot.isNull {
+            if fresh.hasExpiry { volatileKeys.insert(fresh.address, hash, heap) }
+            return fresh
         }
         let old = Entry(keys.element(at: slot))
         let expiry: Int64? =

@@ -85,6 +85,13 @@ enum Segment {
             if other == 0 || other >> 48 > tag { break }
             at &+= 1
         }
+        return put(segment, words, slot, at: at)
+    }
+
+    /// Puts a slot at `at`, which is where its tag belongs; false when there is no room behind.
+    @inlinable @inline(__always)
+    static func put(_ segment: Address, _ words: Int, _ slot: UInt64, at: Int) -> Bool {
+        let end = slots(words)
         var empty = at
         while empty < end, segment.load(UInt64.self, at: 8 &+ empty &* 8) != 0 { empty &+= 1 }
         if empty >= end { return false }
@@ -261,6 +268,43 @@ public struct HashTable<Keys: TableKeys> {
             grow(hash, heap)
         }
         header.store(count &+ 1)
+    }
+
+    /// Adds what `make` returns, unless an element with `key`, whose hash is given, is there: then that
+    /// one's slot is returned, else null. `make` may not change the table. One walk finds the one and
+    /// the place for the other.
+    @inlinable @inline(__always)
+    public func insert(
+        _ key: Bytes, _ hash: UInt64, _ heap: Heap, unlessThere make: () -> Address
+    ) -> Address {
+        let word = place(hash).load(UInt64.self)
+        if word == 0 {
+            insert(make(), hash, heap)
+            return .null
+        }
+        let segment = Self.segment(word)
+        let words = Self.words(word)
+        let tag = Self.tag(hash, word >> 56)
+        let end = Segment.slots(words)
+        var at = Segment.home(tag, words)
+        while at < end {
+            let other = segment.load(UInt64.self, at: 8 &+ at &* 8)
+            if other == 0 || other >> 48 > tag { break }
+            if other >> 48 == tag && Keys.key(of: Self.element(other)) == key {
+                return segment + (8 &+ at &* 8)
+            }
+            at &+= 1
+        }
+        let element = make()
+        let count = segment.load(UInt64.self)
+        let slot = tag << 48 | UInt64(element.raw)
+        if count < UInt64(Segment.limit(words)) && Segment.put(segment, words, slot, at: at) {
+            segment.store(count &+ 1)
+            header.store(self.count &+ 1)
+        } else {
+            insert(element, hash, heap)
+        }
+        return .null
     }
 
     /// Takes the element with `key` out and returns it, for the caller to free; null when there is none.

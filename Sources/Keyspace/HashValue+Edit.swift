@@ -41,12 +41,10 @@ extension HashValue {
     @usableFromInline
     func setInTable(_ field: Bytes, _ value: Bytes, in heap: Heap) -> Bool {
         let table = table
-        let hash = HashTable<FieldKeys>.hash(field)
-        let slot = table.findSlot(field, hash)
-        if slot.isNull {
-            table.insert(FieldBlock.make(field, value, in: heap).address, hash, heap)
-            return true
+        let slot = table.insert(field, HashTable<FieldKeys>.hash(field), heap) {
+            FieldBlock.make(field, value, in: heap).address
         }
+        if slot.isNull { return true }
         let old = FieldBlock(table.element(at: slot))
         let there = old.value
         if there.count == value.count {
@@ -191,10 +189,9 @@ public struct HashBuilder {
 
     private func insert(_ field: Bytes, _ value: Bytes) -> Bool {
         let table = HashTable<FieldKeys>(container)
-        let hash = HashTable<FieldKeys>.hash(field)
-        if !table.findSlot(field, hash).isNull { return false }
-        table.insert(FieldBlock.make(field, value, in: heap).address, hash, heap)
-        return true
+        return table.insert(field, HashTable<FieldKeys>.hash(field), heap) {
+            FieldBlock.make(field, value, in: heap).address
+        }.isNull
     }
 
     private static func insert(_ pack: Listpack, _ container: Address, _ heap: Heap) -> Bool {
@@ -204,12 +201,10 @@ public struct HashBuilder {
         while fine && at != pack.end {
             let value = pack.next(at)
             pack[at].withBytes { field in
-                fine = !table.contains(field)
-                if fine {
-                    pack[value].withBytes { text in
-                        table.insert(FieldBlock.make(field, text, in: heap).address, heap)
-                    }
-                }
+                fine =
+                    table.insert(field, HashTable<FieldKeys>.hash(field), heap) {
+                        pack[value].withBytes { FieldBlock.make(field, $0, in: heap).address }
+                    }.isNull
             }
             at = pack.next(value)
         }

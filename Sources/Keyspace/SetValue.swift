@@ -177,10 +177,9 @@ public struct SetValue {
     }
 
     private func addToTable(_ member: Bytes) -> Bool {
-        let hash = Table.hash(member)
-        if !table.findSlot(member, hash).isNull { return false }
-        table.insert(SetMember.make(member, in: heap), hash, heap)
-        return true
+        table.insert(member, Table.hash(member), heap) {
+            SetMember.make(member, in: heap)
+        }.isNull
     }
 
     /// False when `member` was not there. An emptied set stays, for the caller to remove its key.

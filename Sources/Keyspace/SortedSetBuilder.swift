@@ -34,13 +34,12 @@ public struct SortedSetBuilder {
             let index = SortedSet.Index(set.container + SkipList.ownerOffset)
             let last = list.last
             if last.isNull || last.precedes(score, member) {
-                let hash = SortedSet.Index.hash(member)
-                if !index.findSlot(member, hash).isNull { return false }
                 var path = tails ?? list.startSorted()
-                let node = list.appendSorted(score, member, after: &path, in: heap)
+                let isNew = index.insert(member, SortedSet.Index.hash(member), heap) {
+                    list.appendSorted(score, member, after: &path, in: heap).address
+                }.isNull
                 tails = path
-                index.insert(node.address, hash, heap)
-                return true
+                return isNew
             }
             endSorted()
         }

@@ -265,10 +265,10 @@ public struct SortedSet {
             member.withBytes {
                 // A dump that was made by hand may hold a member twice. Two nodes of one member would
                 // leave the index with a slot of a freed one some day.
-                let hash = Index.hash($0)
-                if !index.findSlot($0, hash).isNull { return }
-                let node = list.appendSorted(score, $0, after: &tails, in: heap)
-                index.insert(node.address, hash, heap)
+                let member = $0
+                _ = index.insert(member, Index.hash(member), heap) {
+                    list.appendSorted(score, member, after: &tails, in: heap).address
+                }
             }
         }
         list.finishSorted(tails)

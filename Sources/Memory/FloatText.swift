@@ -32,24 +32,36 @@ public enum FloatText {
     private static func parseShort(_ bytes: Bytes) -> Double? {
         let n = bytes.count
         if n == 0 || n > 21 { return nil }
-        var at = 0
         let negative = bytes.start.byte(at: 0) == UInt8(ascii: "-")
-        if negative { at = 1 }
-        var digits = 0
+        let lead = negative ? 1 : 0
+        var at = lead
         var mantissa: UInt64 = 0
-        var scale = -1
         while at < n {
-            let c = bytes.start.byte(at: at)
-            if c == UInt8(ascii: ".") && scale < 0 {
-                scale = 0
-            } else {
-                let digit = c &- 0x30
+            let digit = bytes.start.byte(at: at) &- 0x30
+            if digit > 9 { break }
+            mantissa = mantissa &* 10 &+ UInt64(digit)
+            at &+= 1
+        }
+        var digits = at &- lead
+        var scale = 0
+        if at < n {
+            if bytes.start.byte(at: at) != UInt8(ascii: ".") { return nil }
+            at &+= 1
+            scale = n &- at
+            digits &+= scale
+            // Most scores are fractions of 17 digits.
+            while n &- at >= 8 {
+                let text = UInt64(littleEndian: bytes.start.load(UInt64.self, at: at))
+                guard let eight = eightDigits(text) else { return nil }
+                mantissa = mantissa &* 100_000_000 &+ eight
+                at &+= 8
+            }
+            while at < n {
+                let digit = bytes.start.byte(at: at) &- 0x30
                 if digit > 9 { return nil }
                 mantissa = mantissa &* 10 &+ UInt64(digit)
-                digits &+= 1
-                if scale >= 0 { scale &+= 1 }
+                at &+= 1
             }
-            at &+= 1
         }
         if digits == 0 || digits > 19 { return nil }
         if digits <= 15 {
@@ -57,18 +69,26 @@ public enum FloatText {
             let value = scale > 0 ? Double(mantissa) / power(scale) : Double(mantissa)
             return negative ? -value : value
         }
-        let value = scale > 0 ? Float80(mantissa) / powers[scale] : Float80(mantissa)
+        let value = scale > 0 ? Float80(mantissa) / Float80(power(scale)) : Float80(mantissa)
         let tail = value.significandBitPattern & 0x7FF
         if tail >= 0x3FF && tail <= 0x401 { return nil }
         return negative ? -Double(value) : Double(value)
     }
 
-    /// 10 to the 0 … 19, exact.
-    private static let powers: [Float80] = (0...19).map { n in
-        (0..<n).reduce(1) { value, _ in value * 10 }
+    /// The number that 8 bytes spell, the first of them in the lowest bits; nil when one is no digit.
+    /// Neighbours are joined: digits to pairs, pairs to fours, fours to all.
+    @inline(__always)
+    private static func eightDigits(_ text: UInt64) -> UInt64? {
+        let upper: UInt64 = 0xF0F0_F0F0_F0F0_F0F0
+        let zeros: UInt64 = 0x3030_3030_3030_3030
+        if text & upper != zeros || (text &+ 0x0606_0606_0606_0606) & upper != zeros { return nil }
+        let ones = text ^ zeros
+        let pairs = (ones &* 10 &+ ones >> 8) & 0x00FF_00FF_00FF_00FF
+        let fours = (pairs &* 100 &+ pairs >> 16) & 0x0000_FFFF_0000_FFFF
+        return (fours &* 10_000 &+ fours >> 32) & 0xFFFF_FFFF
     }
 
-    /// 10 to the `n`, n from 1 to 15; exact. A switch is a table to the compiler, and needs no look at
+    /// 10 to the `n`, n from 1 to 19; exact, as doubles are up to 10^22. A switch is a table to the compiler, and needs no look at
     /// whether it was made already.
     @inline(__always)
     private static func power(_ n: Int) -> Double {
@@ -87,7 +107,11 @@ public enum FloatText {
         case 12: 1e12
         case 13: 1e13
         case 14: 1e14
-        default: 1e15
+        case 15: 1e15
+        case 16: 1e16
+        case 17: 1e17
+        case 18: 1e18
+        default: 1e19
         }
     }
 
