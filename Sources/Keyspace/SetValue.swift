@@ -65,7 +65,7 @@ public struct SetValue {
 
     public typealias Table = HashTable<SetMember>
 
-    public init(_ entry: Entry, in database: Database) {
+    public init(_ entry: Entry, in database: borrowing Database) {
         self.entry = entry
         kind = entry.kind
         container = entry.container

@@ -28,7 +28,7 @@ public struct SortedSet {
 
     typealias Index = HashTable<SkipMember>
 
-    public init(_ entry: Entry, in database: Database) {
+    public init(_ entry: Entry, in database: borrowing Database) {
         self.entry = entry
         kind = entry.kind
         container = entry.container

@@ -78,7 +78,8 @@ public final class ByteBuffer {
         tail &+= 1
     }
 
-    public func append(_ text: String) { Bytes.with(text) { append($0) } }
+    /// Not without its label: a literal would be a `String` by default, counted and copied.
+    public func append(text: String) { Bytes.with(text) { append($0) } }
 
     public func append(_ array: [UInt8]) { Bytes.with(array) { append($0) } }
 

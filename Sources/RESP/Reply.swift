@@ -19,7 +19,8 @@ public struct Reply {
     @inlinable @inline(__always)
     var resp3: Bool { version == 3 }
 
-    /// Bytes that are a whole reply, or a part of one, already.
+    /// Bytes that are a whole reply, or a part of one, already. Also where a choice of literals could
+    /// be a `String` as well, which would be counted and copied.
     @inlinable @inline(__always)
     public func raw(_ literal: StaticString) { out.append(literal) }
 
@@ -39,7 +40,7 @@ public struct Reply {
 
     public func status(_ text: String) {
         out.append(UInt8(ascii: "+"))
-        out.append(text)
+        out.append(text: text)
         out.append("\r\n")
     }
 
@@ -51,7 +52,7 @@ public struct Reply {
 
     /// `:1` or `:0`, for the many commands that answer so in RESP2 and RESP3.
     @inlinable @inline(__always)
-    public func integer(_ value: Bool) { out.append(value ? ":1\r\n" : ":0\r\n") }
+    public func integer(_ value: Bool) { raw(value ? ":1\r\n" : ":0\r\n") }
 
     /// A marker byte, a number, CRLF.
     @inlinable @inline(__always)
@@ -91,11 +92,11 @@ public struct Reply {
 
     /// The null of a bulk string: `$-1`, in RESP3 `_`.
     @inlinable @inline(__always)
-    public func null() { out.append(resp3 ? "_\r\n" : "$-1\r\n") }
+    public func null() { raw(resp3 ? "_\r\n" : "$-1\r\n") }
 
     /// The null of an array: `*-1`, in RESP3 `_`.
     @inlinable
-    public func nullArray() { out.append(resp3 ? "_\r\n" : "*-1\r\n") }
+    public func nullArray() { raw(resp3 ? "_\r\n" : "*-1\r\n") }
 
     @inlinable @inline(__always)
     public func array(_ count: Int) { prefixed(UInt8(ascii: "*"), Int64(count)) }
@@ -118,7 +119,7 @@ public struct Reply {
     /// A truth value: `:1`/`:0`, in RESP3 `#t`/`#f`.
     @inlinable
     public func boolean(_ value: Bool) {
-        if resp3 { out.append(value ? "#t\r\n" : "#f\r\n") } else { integer(value) }
+        if resp3 { raw(value ? "#t\r\n" : "#f\r\n") } else { integer(value) }
     }
 
     /// An error: the code word and the text, without the dash and the line end.

@@ -77,13 +77,18 @@ public struct RequestWindow: ~Copyable {
     /// not all there or anything else.
     @inline(__always)
     private static func header(_ mark: UInt8, _ bytes: Bytes, _ at: inout Int) -> Int? {
-        // Nearly each line is a mark, one digit, CR and LF: one load shows all four.
-        if bytes.count &- at >= 4 {
-            let line = bytes.start.load(UInt32.self, at: at)
-            let digit = (line >> 8 & 0xFF) &- 0x30
-            if line & 0xFFFF_00FF == 0x0A0D_0000 | UInt32(mark), digit <= 9 {
+        // Nearly each line is a mark, one digit or two, CR and LF: one load shows all of it.
+        if bytes.count &- at >= 8 {
+            let line = UInt64(littleEndian: bytes.start.load(UInt64.self, at: at))
+            let first = (line >> 8 & 0xFF) &- 0x30
+            if line & 0xFFFF_00FF == 0x0A0D_0000 | UInt64(mark), first <= 9 {
                 at &+= 4
-                return Int(digit)
+                return Int(first)
+            }
+            let second = (line >> 16 & 0xFF) &- 0x30
+            if line & 0xFF_FF00_00FF == 0x0A_0D00_0000 | UInt64(mark), first &- 1 < 9, second <= 9 {
+                at &+= 5
+                return Int(first &* 10 &+ second)
             }
         }
         if at >= bytes.count || bytes.start.byte(at: at) != mark { return nil }

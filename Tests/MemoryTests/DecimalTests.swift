@@ -37,6 +37,17 @@ private func samples() -> [Int64] {
     #expect(Decimal.digits(.max) == 20)
 }
 
+/// Some replies have their text in place before they know its length.
+@Test func numbersBelowAHundredLeaveWhatIsBehindThem() {
+    let buffer = ByteBuffer(capacity: Decimal.maximumSize)
+    for value: Int64 in 0...99 {
+        buffer.removeAll()
+        for _ in 0..<Decimal.maximumSize { buffer.append(UInt8(ascii: "x")) }
+        let n = Decimal.write(value, to: buffer.bytes.start)
+        #expect(buffer.bytes.string == String(value) + String(repeating: "x", count: 20 - n))
+    }
+}
+
 @Test(arguments: [
     "", "-", "+1", "01", "-0", "-01", " 1", "1 ", "1.0", "1e3", "9223372036854775808",
     "-9223372036854775809", "99999999999999999999", "184467440737095516160",

@@ -52,9 +52,9 @@ enum Geo {
             guard let point = point(client, index) else { return }
             scores.append(Double(Geohash(point).bits))
         }
-        let changes = SortedSets.store(client, options, pairs: scores.count) {
-            (scores[$0], client[first + $0 * 3 + 2])
-        }
+        let changes = SortedSets.store(
+            client, options, pairs: scores.count, from: first + 2, step: 3
+        ) { scores[$0] }
         if changes == 0 { return }
         // The replicas get the sorted set's own command.
         let texts = scores.map { Array(FloatText.string($0).utf8) }

@@ -67,7 +67,7 @@ extension Client {
         let text = ByteBuffer()
         text.append("ERR Unknown subcommand or wrong number of arguments for '")
         text.append(self[1].prefix(128))
-        text.append("'. Try \(self[0].string.uppercased()) HELP.")
+        text.append(text: "'. Try \(self[0].string.uppercased()) HELP.")
         reply.error(text.bytes)
     }
 }

@@ -164,9 +164,9 @@ enum Migrate {
     }
 
     private static func append(_ out: ByteBuffer, _ words: [Bytes]) {
-        out.append("*\(words.count)\r\n")
+        out.append(text: "*\(words.count)\r\n")
         for word in words {
-            out.append("$\(word.count)\r\n")
+            out.append(text: "$\(word.count)\r\n")
             out.append(word)
             out.append("\r\n")
         }

@@ -89,7 +89,7 @@ enum Sets {
         var set: SetValue
         if let entry = client.lookupWrite(key) {
             guard client.check(entry, is: .set) else { return }
-            set = SetValue(entry, in: client.database)
+            set = client.withDatabase { SetValue(entry, in: $0) }
         } else {
             set = SetValue.insert(key, for: client[2], in: client.database)
         }

@@ -120,7 +120,7 @@ enum SortedSets {
         if let error = options.error(pairs: words / 2) { return client.reply.error(error) }
         if words == 2 {
             guard let score = score(client, first) else { return }
-            if store(client, options, pairs: 1, { _ in (score, client[first + 1]) }) > 0 {
+            if store(client, options, pairs: 1, from: first + 1, { _ in score }) > 0 {
                 propagateScores(client, options, from: first)
             }
             return
@@ -132,9 +132,7 @@ enum SortedSets {
             guard let score = score(client, index) else { return }
             scores.append(score)
         }
-        let changes = store(client, options, pairs: scores.count) {
-            (scores[$0], client[first + $0 * 2 + 1])
-        }
+        let changes = store(client, options, pairs: scores.count, from: first + 1) { scores[$0] }
         if changes > 0 { propagateScores(client, options, from: first) }
     }
 
@@ -157,19 +155,24 @@ enum SortedSets {
         return nil
     }
 
-    /// Stores the pairs and replies; returns the number of changes.
+    /// Stores the pairs, the first member being the word at `first` and the next one `step` words on,
+    /// and replies; returns the number of changes.
     @discardableResult
     static func store(
-        _ client: Client, _ options: AddOptions, pairs: Int, _ pair: (Int) -> (Double, Bytes)
+        _ client: Client, _ options: AddOptions, pairs: Int, from first: Int, step: Int = 2,
+        _ score: (Int) -> Double
     ) -> Int {
+        func pair(_ index: Int) -> (Double, Bytes) {
+            (score(index), client[first + index * step])
+        }
         let key = client[1]
         var outcome = AddOutcome()
         if let entry = client.lookupWrite(key) {
             guard client.check(entry, is: .sortedSet) else { return 0 }
-            var set = SortedSet(entry, in: client.database)
+            var set = client.withDatabase { SortedSet(entry, in: $0) }
             for index in 0..<pairs { put(pair(index), into: &set, options, &outcome) }
         } else if !options.onlyPresent {
-            var set = SortedSet.insert(key, for: pair(0).1, in: client.database)
+            var set = SortedSet.insert(key, for: client[first], in: client.database)
             for index in 0..<pairs { put(pair(index), into: &set, options, &outcome) }
         }
         if outcome.isNaN {

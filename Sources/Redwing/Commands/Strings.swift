@@ -142,8 +142,10 @@ enum Strings {
     @inline(__always)
     private static func setPlain(_ c: Client) {
         let key = c[1]
-        if c.database.keepsAccess { _ = c.lookupWrite(key) }
-        c.database.setString(key, c[2])
+        c.withDatabase { database in
+            if database.keepsAccess { _ = c.lookupWrite(key) }
+            database.setString(key, c[2])
+        }
         c.changed(key, .string, "set")
         c.reply.ok()
     }
@@ -248,7 +250,7 @@ enum Strings {
         for at in stride(from: index, to: min(c.count, index + span), by: step) {
             server.foresight.append(key: c[at])
         }
-        server.foresight.fetch(from: c.database)
+        c.withDatabase { server.foresight.fetch(from: $0) }
     }
 
     static func mget(_ c: Client) {
@@ -285,7 +287,7 @@ enum Strings {
     private static func setAll(_ c: Client) {
         for index in stride(from: 1, to: c.count, by: 2) {
             fetchAhead(c, index, step: 2)
-            c.database.setString(c[index], c[index + 1])
+            _ = c.withDatabase { $0.setString(c[index], c[index + 1]) }
             c.changed(c[index], .string, "set")
         }
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// The client whose command runs, noted twice a command, and its database, asked for with each key: a
-// counted reference would cost more than many a command does.
+// The client whose command runs, noted twice a command, its command, and its database, asked for with
+// each key: a counted reference would cost more than many a command does.
 
 import Keyspace
 
@@ -19,7 +19,30 @@ struct ClientReference {
     var client: Client? { unsafe reference?.takeUnretainedValue() }
 }
 
+/// A command, not counted: the tables that hold them all live as long as the server does.
+@safe
+struct CommandReference {
+    private let reference: Unmanaged<Command>
+
+    @inline(__always)
+    init(_ command: Command) { unsafe reference = Unmanaged.passUnretained(command) }
+
+    @inline(__always)
+    var command: Command { unsafe reference.takeUnretainedValue() }
+
+    @inline(__always)
+    func with<R>(_ body: (Command) -> R) -> R {
+        unsafe reference._withUnsafeGuaranteedRef(body)
+    }
+}
+
 extension Client {
+    /// The command at hand or the last one.
+    public var command: Command? {
+        get { lastCommand?.command }
+        set { lastCommand = newValue.map { CommandReference($0) } }
+    }
+
     /// The selected database, not counted: a keyspace's databases live as long as it does.
     @inline(__always)
     func withDatabase<R>(_ body: (Database) -> R) -> R {

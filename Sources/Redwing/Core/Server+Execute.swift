@@ -14,16 +14,21 @@ extension Server {
     @inline(__always)
     func execute(_ client: Client) -> Bool {
         let name = client.arguments[0]
-        let command: Command
-        if let last = client.command, last.isNamed(name) {
+        let command: CommandReference
+        if let last = client.lastCommand, last.with({ $0.isNamed(name) }) {
             command = last
         } else if let found = commands.find(name) {
-            command = found
-            client.command = found
+            command = CommandReference(found)
+            client.lastCommand = command
         } else {
             unknownCommand(client)
             return true
         }
+        return command.with { execute(client, $0) }
+    }
+
+    @inline(__always)
+    private func execute(_ client: Client, _ command: Command) -> Bool {
         if !command.accepts(client.arguments.count) {
             refuse(client, command, "ERR wrong number of arguments for '\(command.name)' command")
             return true

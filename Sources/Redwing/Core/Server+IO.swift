@@ -177,7 +177,8 @@ extension Server {
                 key: words[1], second: words.count > 2 ? words[2] : .empty,
                 third: words.count > 3 ? words[3] : .empty)
         }
-        foresight.fetch(from: client.database, inside: client.command?.looksInside == true)
+        let inside = client.lastCommand?.with { $0.looksInside } == true
+        client.withDatabase { foresight.fetch(from: $0, inside: inside) }
     }
 
     @inline(__always)

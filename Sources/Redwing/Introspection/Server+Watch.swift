@@ -42,12 +42,12 @@ extension Server {
         line.append("+")
         line.append(decimal: time / 1_000_000)
         let fraction = String(time % 1_000_000)
-        line.append("." + String(repeating: "0", count: 6 - fraction.utf8.count) + fraction)
+        line.append(text: "." + String(repeating: "0", count: 6 - fraction.utf8.count) + fraction)
         let source =
             client.flags.contains(.script)
             ? "lua"
             : client.flags.contains(.unixSocket) ? "unix:\(config.unixsocket)" : client.peerName
-        line.append(" [\(client.database.index) \(source)]")
+        line.append(text: " [\(client.database.index) \(source)]")
         for word in client.arguments.all {
             line.append(" ")
             line.append(quoted: word)
@@ -102,7 +102,7 @@ extension ByteBuffer {
             case 7: append("\\a")
             case 8: append("\\b")
             case 32...126: append(c)
-            default: append("\\x" + Hash.hex([c]))
+            default: append(text: "\\x" + Hash.hex([c]))
             }
         }
         append(UInt8(ascii: "\""))

@@ -171,7 +171,7 @@ extension AppendOnlyFile: CommandSink {
     private func begin(_ db: Int) {
         if db >= 0, db != selected {
             let digits = String(db)
-            pending.append("*2\r\n$6\r\nSELECT\r\n$\(digits.utf8.count)\r\n\(digits)\r\n")
+            pending.append(text: "*2\r\n$6\r\nSELECT\r\n$\(digits.utf8.count)\r\n\(digits)\r\n")
             selected = db
         }
         if case .open(let depth) = group {

@@ -103,8 +103,8 @@ enum AOFImage {
         }
 
         private func command(_ words: [String]) {
-            out.append("*\(words.count)\r\n")
-            for word in words { out.append("$\(word.utf8.count)\r\n\(word)\r\n") }
+            out.append(text: "*\(words.count)\r\n")
+            for word in words { out.append(text: "$\(word.utf8.count)\r\n\(word)\r\n") }
         }
 
         private mutating func drain() {

@@ -36,7 +36,7 @@ struct AOFRecord: Equatable {
     /// Appends the record as a command.
     func write(to out: ByteBuffer) {
         let text = "\(Self.word) " + (id.map { "\($0) " } ?? "") + "\(offset) \(db) \(size)"
-        out.append("*2\r\n$4\r\nECHO\r\n$\(text.utf8.count)\r\n\(text)\r\n")
+        out.append(text: "*2\r\n$4\r\nECHO\r\n$\(text.utf8.count)\r\n\(text)\r\n")
     }
 
     init(id: String?, offset: Int64, db: Int, size: Int) {

@@ -31,7 +31,7 @@ struct AllocatorFacts {
             { context, text in
                 guard let context = unsafe context, let text = unsafe text else { return }
                 unsafe Unmanaged<ByteBuffer>.fromOpaque(context).takeUnretainedValue()
-                    .append(String(cString: text))
+                    .append(text: String(cString: text))
             }, context, nil)
         return out.bytes.string
     }

@@ -201,8 +201,8 @@ final class MasterConnection: EventHandler {
     }
 
     private func write(_ words: [String]) {
-        out.append("*\(words.count)\r\n")
-        for word in words { out.append("$\(word.utf8.count)\r\n\(word)\r\n") }
+        out.append(text: "*\(words.count)\r\n")
+        for word in words { out.append(text: "$\(word.utf8.count)\r\n\(word)\r\n") }
     }
 
     func sendNewline() {

@@ -93,7 +93,7 @@ extension ReplicationRoom {
         case .closeWithError(let text):
             // No replica any more: this is a reply like any other.
             client.flags.remove(.replica)
-            client.reply.out.append(text)
+            client.reply.out.append(text: text)
             client.flags.insert(.closeAfterReply)
             server.wantsWrite(client)
         case .close: server.freeSoon(client)
@@ -102,7 +102,7 @@ extension ReplicationRoom {
     }
 
     func say(_ line: String, to client: Client, _ peer: ReplicaPeer) {
-        peer.lines.append(line)
+        peer.lines.append(text: line)
         server.wantsWrite(client)
     }
 

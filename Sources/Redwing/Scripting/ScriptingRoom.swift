@@ -119,7 +119,7 @@ final class ScriptingRoom: ScriptHost {
 
     func refuse(_ text: String) -> ScriptEngine.Outcome {
         refusal.removeAll()
-        refusal.append(text)
+        refusal.append(text: text)
         return .refusal(refusal.bytes)
     }
 
