@@ -22,14 +22,19 @@ public struct Foresight: ~Copyable {
         /// The words behind the key, empty when there are none.
         var second = Bytes.empty
         var third = Bytes.empty
-        /// The value's table and the member's hash in it, once they are known.
+        /// The value's table, the member and its hash in it, once they are known.
         var table = Address.null
+        var member = Bytes.empty
         var memberHash: UInt64 = 0
+        /// The skip list in which the member gets another place.
+        var list = Address.null
     }
 
     /// The steps. Not an array: it would be copied to be read.
     private let store = ByteBuffer(capacity: capacity * stepSize)
     private static let stepSize = MemoryLayout<Step>.stride
+    /// Two for each step: where the member is, and where it goes.
+    private let scoutStore = ByteBuffer(capacity: 2 * capacity * MemoryLayout<SkipScout>.stride)
     public private(set) var count = 0
 
     public init() {}
@@ -79,17 +84,55 @@ public struct Foresight: ~Copyable {
             guard let entry, let table = Self.table(of: entry), table.count >= Self.fewElements
             else { continue }
             // ZADD key score member; the other commands name the member first.
-            let member =
-                entry.kind == .sortedSetSkip && !self[i].third.isEmpty
-                ? self[i].third : self[i].second
+            let isPlaced = entry.kind == .sortedSetSkip && !self[i].third.isEmpty
+            let member = isPlaced ? self[i].third : self[i].second
             if member.isEmpty { continue }
             let hash = redwing_hash(member.start.raw, member.count)
+            self[i].member = member
             self[i].memberHash = hash
             self[i].table = table.header
+            if isPlaced { self[i].list = entry.container }
             table.prefetchSlot(hash)
         }
+        var isPlaced = false
         for i in 0..<count where !self[i].table.isNull {
             HashTable<FieldKeys>(self[i].table).prefetchElement(self[i].memberHash)
+            if !self[i].list.isNull { isPlaced = true }
+        }
+        if isPlaced && count > 1 { fetchPaths() }
+    }
+
+    /// Walks the skip lists to the places where members are and where they go, all walks a step at a
+    /// time in turns: what one waits for from memory, the others have on the way as well.
+    private func fetchPaths() {
+        let scouts = scoutStore.base
+        let size = MemoryLayout<SkipScout>.stride
+        var left = 0
+        for i in 0..<count where !self[i].list.isNull {
+            let step = self[i]
+            guard let score = FloatText.parseDouble(step.second) else { continue }
+            let list = SkipList(step.list)
+            scouts.store(SkipScout(list, to: score), at: left &* size)
+            left &+= 1
+            let index = HashTable<SkipMember>(step.table)
+            let slot = index.findSlot(step.member, step.memberHash)
+            if slot.isNull { continue }
+            let old = SkipNode(index.element(at: slot)).score
+            scouts.store(SkipScout(list, to: old), at: left &* size)
+            left &+= 1
+        }
+        while left > 0 {
+            var i = 0
+            while i < left {
+                var scout = scouts.load(SkipScout.self, at: i &* size)
+                if scout.step() {
+                    scouts.store(scout, at: i &* size)
+                    i &+= 1
+                } else {
+                    left &-= 1
+                    scouts.store(scouts.load(SkipScout.self, at: left &* size), at: i &* size)
+                }
+            }
         }
     }
 

@@ -408,3 +408,38 @@ struct SkipList {
         }
     }
 }
+
+/// A walk to where a score belongs that does nothing but ask for the nodes on its way. After each step
+/// the next one waits for a node that was asked for: let others step meanwhile. Members don't matter
+/// here, nor does it if the list changes behind the walk's back and it ends elsewhere; it may not be
+/// freed meanwhile.
+struct SkipScout: BitwiseCopyable {
+    private var at: Address
+    private var next: Address
+    private var level: Int
+    private let score: Double
+
+    @inline(__always)
+    init(_ list: SkipList, to score: Double) {
+        self.score = score
+        at = list.head.address
+        level = list.levels &- 1
+        next = SkipNode(at).forward(level).address
+        next.prefetch()
+    }
+
+    /// False at the end of the way.
+    @inline(__always)
+    mutating func step() -> Bool {
+        // Whether it goes on or down can't be predicted: so no branch.
+        let there = next.isNull ? at : next
+        let goesOn = (SkipNode(there).score < score ? 1 : 0) & (next.isNull ? 0 : 1)
+        let kept = UInt(bitPattern: goesOn &- 1)
+        at = Address((at.raw & kept) | (next.raw & ~kept))
+        level &-= 1 &- goesOn
+        if level < 0 { return false }
+        next = SkipNode(at).forward(level).address
+        next.prefetch()
+        return true
+    }
+}
