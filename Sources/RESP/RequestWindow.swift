@@ -91,6 +91,11 @@ public struct RequestWindow: ~Copyable {
                 return Int(first &* 10 &+ second)
             }
         }
+        return longHeader(mark, bytes, &at)
+    }
+
+    @inline(never)
+    private static func longHeader(_ mark: UInt8, _ bytes: Bytes, _ at: inout Int) -> Int? {
         if at >= bytes.count || bytes.start.byte(at: at) != mark { return nil }
         var behind = at &+ 1
         guard let number = RequestParser.header(bytes, &behind) else { return nil }
