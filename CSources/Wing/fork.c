@@ -184,6 +184,8 @@ _Noreturn static void run_child(const struct wing_fork_options *options, pid_t p
                                 void *context) {
     reset_signals();
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* reaches a stopped child as well */
+    /* What it allocates is of 4 KiB pages: a huge one would be cleared and counted for a few bytes. */
+    prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
     if (getppid() != parent) _exit(WING_FORK_EXIT_STOPPED); /* it ended before the line above */
     close_others(keep, keep_count);
     set_title(options);

@@ -130,6 +130,7 @@ static int look_around(void *context, struct wing_fork_report *report) {
     if (strcmp(s->title_buffer, "redwing-rdb-bgsave") != 0) return 9;
     if (s->title_buffer[30] != 0) return 10;
     if (getpriority(PRIO_PROCESS, 0) != s->niceness) return 11;
+    if (prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0) != 1) return 12;
     return 0;
 }
 

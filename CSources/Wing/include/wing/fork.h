@@ -17,7 +17,7 @@
  * SIGINT are ignored (an unread pipe is an error of write; Ctrl-C is the parent's to decide) and
  * SIGUSR1 ends the child at once with exit code WING_FORK_EXIT_STOPPED. SIGKILL comes when the
  * thread that forked ends, as it does with its process: nobody would take the result. So fork from
- * a thread that stays.
+ * a thread that stays. Memory that it allocates comes in small pages only, lest few bytes cost 2 MiB.
  *
  * The fork runs the process's atfork handlers, so a malloc that has them (glibc, jemalloc) works in
  * the child; locks of other kinds, held by other threads at that moment, stay held in it for ever.
