@@ -35,7 +35,8 @@ def main():
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("--scale", type=float, default=1.0, help="size of everything, 1 = the issues'")
     parser.add_argument("--only", default="", help="measure only what has this in its name")
-    parser.add_argument("--repeat", type=int, default=2, help="take the best of so many; commands: see TURNS there")
+    parser.add_argument("--repeat", type=int, default=2,
+                        help="take the best of so many; commands: see TURNS there")
     parser.add_argument("--dir", default=None, help="where servers write; default: memory if it has room")
     parser.add_argument("--results", default=os.path.join(HERE, "results"))
     arguments = parser.parse_args()

@@ -14,8 +14,9 @@ import time
 
 from lab.servers import Farm
 
-TESTS = ["ping_inline", "ping_mbulk", "set", "get", "incr", "lpush", "rpush", "lpop", "rpop", "sadd", "hset", "spop",
-         "zadd", "zpopmin", "lrange_100", "lrange_300", "lrange_500", "lrange_600", "mset"]
+TESTS = ["ping_inline", "ping_mbulk", "set", "get", "incr", "lpush", "rpush", "lpop", "rpop", "sadd",
+         "hset", "spop", "zadd", "zpopmin", "lrange_100", "lrange_300", "lrange_500", "lrange_600",
+         "mset"]
 BARRED = {"get", "set", "incr", "lpush", "lpop", "sadd", "hset", "zadd", "mset"}
 # Pipeline depth → (requests at scale 1, bar of the nine, bar of all others).
 DEPTHS = {1: (200_000, 0.9, 1.0), 16: (2_000_000, 0.55, 1.0)}

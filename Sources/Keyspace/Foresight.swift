@@ -94,12 +94,10 @@ public struct Foresight: ~Copyable {
             if isPlaced { self[i].list = entry.container }
             table.prefetchSlot(hash)
         }
-        var isPlaced = false
         for i in 0..<count where !self[i].table.isNull {
             HashTable<FieldKeys>(self[i].table).prefetchElement(self[i].memberHash)
-            if !self[i].list.isNull { isPlaced = true }
         }
-        if isPlaced && count > 1 { fetchPaths() }
+        if count > 1 { fetchPaths() }
     }
 
     /// Walks the skip lists to the places where members are and where they go, all walks a step at a

@@ -88,8 +88,8 @@ public enum FloatText {
         return (fours &* 10_000 &+ fours >> 32) & 0xFFFF_FFFF
     }
 
-    /// 10 to the `n`, n from 1 to 19; exact, as doubles are up to 10^22. A switch is a table to the compiler, and needs no look at
-    /// whether it was made already.
+    /// 10 to the `n`, n from 1 to 19; exact, as doubles are up to 10^22. A switch is a table to the
+    /// compiler, and needs no look at whether it was made already.
     @inline(__always)
     private static func power(_ n: Int) -> Double {
         switch n {

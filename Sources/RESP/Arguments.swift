@@ -87,4 +87,9 @@ extension ByteBuffer {
             append("\r\n")
         }
     }
+
+    public func append(request words: [String]) {
+        append(text: "*\(words.count)\r\n")
+        for word in words { append(text: "$\(word.utf8.count)\r\n\(word)\r\n") }
+    }
 }

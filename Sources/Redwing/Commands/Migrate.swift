@@ -133,10 +133,10 @@ enum Migrate {
     ) -> (ByteBuffer, [Int]) {
         let out = ByteBuffer()
         if let password = request.password {
-            append(out, [Bytes("AUTH")] + (request.user.map { [$0] } ?? []) + [password])
+            out.append(request: [Bytes("AUTH")] + (request.user.map { [$0] } ?? []) + [password])
         }
         if selects {
-            Bytes.with(String(request.database)) { append(out, [Bytes("SELECT"), $0]) }
+            Bytes.with(String(request.database)) { out.append(request: [Bytes("SELECT"), $0]) }
         }
         var sent: [Int] = []
         for index in present {
@@ -153,23 +153,13 @@ enum Migrate {
             writer.endDump()
             guard writer.finish() == 0 else { continue }
             Bytes.with(String(ttl)) { digits in
-                append(
-                    out,
-                    [Bytes("RESTORE"), c[index], digits, writer.memory]
+                out.append(
+                    request: [Bytes("RESTORE"), c[index], digits, writer.memory]
                         + (request.replace ? [Bytes("REPLACE")] : []))
             }
             sent.append(index)
         }
         return (out, sent)
-    }
-
-    private static func append(_ out: ByteBuffer, _ words: [Bytes]) {
-        out.append(text: "*\(words.count)\r\n")
-        for word in words {
-            out.append(text: "$\(word.count)\r\n")
-            out.append(word)
-            out.append("\r\n")
-        }
     }
 
     /// Each key goes when the other side says that it has it; the first refusal is the reply.

@@ -99,6 +99,7 @@ public final class Client: EventHandler {
     public var authenticated = false
     /// Came while no password was asked for, or gave one: it stays in when one is asked for.
     var isAdmitted = false
+    /// The command at hand or the last one; see `command`.
     var lastCommand: CommandReference?
     /// What MULTI has gathered.
     var transaction: Transaction?

@@ -103,8 +103,7 @@ enum AOFImage {
         }
 
         private func command(_ words: [String]) {
-            out.append(text: "*\(words.count)\r\n")
-            for word in words { out.append(text: "$\(word.utf8.count)\r\n\(word)\r\n") }
+            out.append(request: words)
         }
 
         private mutating func drain() {

@@ -9,6 +9,7 @@ import Glibc
 import Keyspace
 import Memory
 import Platform
+import RESP
 import Replication
 import Wing
 
@@ -201,8 +202,7 @@ final class MasterConnection: EventHandler {
     }
 
     private func write(_ words: [String]) {
-        out.append(text: "*\(words.count)\r\n")
-        for word in words { out.append(text: "$\(word.utf8.count)\r\n\(word)\r\n") }
+        out.append(request: words)
     }
 
     func sendNewline() {
