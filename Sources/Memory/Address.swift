@@ -24,11 +24,11 @@ public struct Address: Hashable, BitwiseCopyable {
     @inlinable @inline(__always)
     public var isNull: Bool { raw == 0 }
 
+    /// Null never comes here on a correct path. An optimised build doesn't ask, which would cost three
+    /// instructions for each load and store of the program: the access faults.
     @inlinable @inline(__always)
     public var pointer: UnsafeMutableRawPointer {
-        // Null never comes here on a correct path; address 1 faults at once instead of reading page 0.
-        unsafe UnsafeMutableRawPointer(bitPattern: raw)
-            ?? UnsafeMutableRawPointer(bitPattern: 1 as UInt).unsafelyUnwrapped
+        unsafe UnsafeMutableRawPointer(bitPattern: raw).unsafelyUnwrapped
     }
 
     @inlinable @inline(__always)
@@ -61,10 +61,45 @@ public struct Address: Hashable, BitwiseCopyable {
     @inlinable @inline(__always)
     public func store(address: Address, at offset: Int) { store(address.raw, at: offset) }
 
-    /// Copies `count` bytes from `source` to here; the regions may not overlap.
+    /// Copies `count` bytes from `source` to here; the regions may not overlap. Up to 16, the usual
+    /// size of a key or a member, take less than a call: two loads that may meet in the middle.
     @inlinable @inline(__always)
     public func copy(from source: Address, count: Int) {
-        if count > 0 { unsafe pointer.copyMemory(from: source.pointer, byteCount: count) }
+        if count > 16 {
+            unsafe pointer.copyMemory(from: source.pointer, byteCount: count)
+        } else if count >= 8 {
+            let back = source.load(UInt64.self, at: count &- 8)
+            store(source.load(UInt64.self))
+            store(back, at: count &- 8)
+        } else if count >= 4 {
+            let back = source.load(UInt32.self, at: count &- 4)
+            store(source.load(UInt32.self))
+            store(back, at: count &- 4)
+        } else if count > 0 {
+            let (middle, last) = (source.byte(at: count >> 1), source.byte(at: count &- 1))
+            store(source.byte(at: 0))
+            store(middle, at: count >> 1)
+            store(last, at: count &- 1)
+        }
+    }
+
+    /// Whether `count` bytes from here on equal those from `other` on.
+    @inlinable @inline(__always)
+    public func equals(_ other: Address, count: Int) -> Bool {
+        if count > 16 { return unsafe memcmp(pointer, other.pointer, count) == 0 }
+        if count >= 8 {
+            let front = load(UInt64.self) ^ other.load(UInt64.self)
+            let back = load(UInt64.self, at: count &- 8) ^ other.load(UInt64.self, at: count &- 8)
+            return front | back == 0
+        }
+        if count >= 4 {
+            let front = load(UInt32.self) ^ other.load(UInt32.self)
+            let back = load(UInt32.self, at: count &- 4) ^ other.load(UInt32.self, at: count &- 4)
+            return front | back == 0
+        }
+        if count <= 0 { return true }
+        return byte(at: 0) == other.byte(at: 0) && byte(at: count >> 1) == other.byte(at: count >> 1)
+            && byte(at: count &- 1) == other.byte(at: count &- 1)
     }
 
     /// Copies `bytes` to here; the regions may not overlap.

@@ -107,9 +107,7 @@ public struct Bytes: BitwiseCopyable {
 extension Bytes: Equatable, Comparable {
     @inlinable @inline(__always)
     public static func == (a: Bytes, b: Bytes) -> Bool {
-        guard a.count == b.count else { return false }
-        if a.count == 0 { return true }
-        return unsafe memcmp(a.start.pointer, b.start.pointer, a.count) == 0
+        a.count == b.count && a.start.equals(b.start, count: a.count)
     }
 
     /// Order of memcmp, a shorter one before a longer with the same beginning (Redis's order of members).
