@@ -31,6 +31,7 @@ public enum MaxmemoryPolicy: String, Choice {
     case noeviction
 
     /// The LRU bits of an entry hold an LFU counter.
+    @inlinable @inline(__always)
     public var isLfu: Bool { self == .volatileLfu || self == .allkeysLfu }
     public var isLru: Bool { self == .volatileLru || self == .allkeysLru }
     /// Only keys with an expiry are candidates.

@@ -6,8 +6,8 @@ import Memory
 
 extension ListValue {
     /// Node sizes that list-max-ziplist-size's -1…-5 stand for.
-    @usableFromInline
-    static func nodeBytes(_ limit: Int) -> Int { 4096 << (min(-limit, 5) - 1) }
+    @inlinable @inline(__always)
+    static func nodeBytes(_ limit: Int) -> Int { 4096 &<< (min(0 &- limit, 5) &- 1) }
     /// With a limit by count, no node beyond this many bytes takes another element.
     @usableFromInline static let safeNodeBytes = 8192
 
@@ -33,6 +33,7 @@ extension ListValue {
     /// Puts `bytes` in front; `limit` is list-max-ziplist-size.
     @inlinable
     public func pushFirst(_ bytes: Bytes, limit: Int, in heap: Heap) {
+        if prependShort(bytes, limit: limit) { return }
         let element = ListpackElement(bytes)
         let node = firstNode
         if Self.takes(node, element.storedSize, limit) {

@@ -56,30 +56,53 @@ extension ListValue {
         if gap > size { settle(node, in: heap) }
     }
 
+    /// Puts a short text into the gap before the first node, where that is all there is to do: the usual
+    /// case, told by few comparisons.
+    @inlinable @inline(__always)
+    func prependShort(_ bytes: Bytes, limit: Int) -> Bool {
+        let node = firstNode
+        if node.isNull || bytes.count > Listpack.shortText || Decimal.maySpell(bytes) { return false }
+        let n = bytes.count &+ 2
+        let gap = Self.gap(node)
+        if gap < n || !Self.takes(node, n, limit) { return false }
+        let pack = Self.pack(node)
+        let start = pack.address + (0 &- n)
+        let longer = Listpack.writeHeader(
+            at: start, size: pack.size &+ n, count: pack.countField, change: 1)
+        let place = start + Listpack.headerSize
+        ListpackElement.write(bytes, to: place)
+        place.store(UInt8(truncatingIfNeeded: n &- 1), at: n &- 1)
+        put(node, longer, gap: gap &- n)
+        addToCounts(node, 1)
+        return true
+    }
+
     /// Puts `element` in front of the others of `node`.
     @usableFromInline
     func prepend(_ element: ListpackElement, to node: Address, in heap: Heap) {
-        let pack = Self.pack(node)
         let n = element.storedSize
-        var gap = Self.gap(node)
-        let size = pack.size
-        var start = pack.address + -n
-        let count = pack.countField
-        if gap >= n {
-            gap -= n
-        } else {
-            let fresh = size >= Self.gapFrom ? size / 8 : 0
-            let block = heap.resize(
-                pack.address + -gap, from: gap + size, to: fresh + n + size)
-            start = block + fresh
-            (start + (Listpack.headerSize + n)).move(
-                from: block + (gap + Listpack.headerSize), count: size - Listpack.headerSize)
-            gap = fresh
-        }
-        let longer = Listpack.writeHeader(at: start, size: size + n, count: count, change: 1)
+        if Self.gap(node) < n { widenGap(node, for: n, in: heap) }
+        let pack = Self.pack(node)
+        let start = pack.address + -n
+        let longer = Listpack.writeHeader(
+            at: start, size: pack.size &+ n, count: pack.countField, change: 1)
         element.write(to: start + Listpack.headerSize)
-        put(node, longer, gap: gap)
+        put(node, longer, gap: Self.gap(node) &- n)
         addToCounts(node, 1)
+    }
+
+    /// Moves the node's listpack in a larger block, to have a gap of `n` bytes before it, or of more when
+    /// others will likely follow.
+    @usableFromInline
+    func widenGap(_ node: Address, for n: Int, in heap: Heap) {
+        let pack = Self.pack(node)
+        let gap = Self.gap(node)
+        let size = pack.size
+        let fresh = n + (size >= Self.gapFrom ? size / 8 : 0)
+        let block = heap.resize(pack.address + -gap, from: gap + size, to: fresh + size)
+        let start = block + fresh
+        start.move(from: block + gap, count: size)
+        put(node, Listpack(start), gap: fresh)
     }
 
     /// Puts `element` behind the others of `node`.

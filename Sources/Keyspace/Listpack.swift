@@ -31,7 +31,7 @@ public enum ListpackElement {
     /// What Redis would store for `bytes`: an integer when they spell one.
     @inlinable @inline(__always)
     public init(_ bytes: Bytes) {
-        if bytes.count <= Decimal.maximumSize, let value = Decimal.parse(bytes) {
+        if let value = Decimal.parse(bytes) {
             self = .integer(value)
         } else {
             self = .bytes(bytes)
@@ -106,6 +106,8 @@ public struct Listpack: Equatable {
     public init(_ address: Address) { self.address = address }
 
     public static let headerSize = 6
+    /// A text of so many bytes has a byte before it and one behind.
+    @usableFromInline static let shortText = 63
     /// Header and end mark.
     public static let emptySize = 7
     /// No block grows beyond this (Redis's limit, far below what 32 bits can say).

@@ -74,11 +74,23 @@ public enum Decimal {
         return rest < 100 ? (rest < 10 ? n : n &+ 1) : (rest < 1000 ? n &+ 2 : n &+ 3)
     }
 
+    /// False for most of what is no number: it shows at once.
+    @inlinable @inline(__always)
+    public static func maySpell(_ bytes: Bytes) -> Bool {
+        if bytes.isEmpty || bytes.count > maximumSize { return false }
+        let first = bytes.start.byte(at: 0)
+        return first &- 0x30 <= 9 || first == 0x2D
+    }
+
     /// The integer that `bytes` spells, or nil when it is not exactly how we would write one.
-    @inlinable
+    @inlinable @inline(__always)
     public static func parse(_ bytes: Bytes) -> Int64? {
+        maySpell(bytes) ? parseDigits(bytes) : nil
+    }
+
+    @usableFromInline
+    static func parseDigits(_ bytes: Bytes) -> Int64? {
         let n = bytes.count
-        if n == 0 || n > maximumSize { return nil }
         var at = 0
         let first = bytes.start.byte(at: 0)
         let negative = first == 0x2D

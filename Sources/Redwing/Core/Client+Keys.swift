@@ -46,9 +46,9 @@ extension Client {
     }
 
     /// True when `entry` is of `type`; else replies WRONGTYPE.
-    @inlinable
+    @inlinable @inline(__always)
     public func check(_ entry: Entry, is type: ValueType) -> Bool {
-        if entry.type == type { return true }
+        if entry.holds(type) { return true }
         wrongType()
         return false
     }
