@@ -117,6 +117,7 @@ public final class Command {
 
     /// What requests call it by.
     let letters: [UInt8]
+    private let length: Int
     private let signature: UInt64
 
     /// `flags` as COMMAND prints them, separated by spaces ("write denyoom fast"), then ours; `keys`
@@ -130,6 +131,7 @@ public final class Command {
     ) {
         self.name = name
         letters = Array(name.utf8)
+        length = letters.count
         signature = Bytes.with(letters) { Self.signature($0) }
         self.arity = arity
         self.flags = CommandFlags(words: flags)
@@ -169,12 +171,12 @@ public final class Command {
     /// Whether `word` names this command, in any case.
     @inline(__always)
     func isNamed(_ word: Bytes) -> Bool {
-        Self.signature(word) == signature && (word.count < 8 || isSpelled(word))
+        word.count == length && Self.signature(word) == signature
+            && (length <= 8 || isSpelled(word))
     }
 
     private func isSpelled(_ word: Bytes) -> Bool {
-        if word.count != letters.count { return false }
-        for i in 0..<letters.count {
+        for i in 8..<length {
             var c = word.start.byte(at: i)
             if c >= 0x41 && c <= 0x5A { c |= 0x20 }
             if c != letters[i] { return false }
@@ -182,16 +184,28 @@ public final class Command {
         return true
     }
 
-    /// The length and the first seven bytes, lower-cased: all there is of most names.
+    /// The first eight bytes, lower-cased: all there is of most names. Bytes of shorter ones stand in
+    /// another order, or twice.
     @inline(__always)
     private static func signature(_ word: Bytes) -> UInt64 {
-        var sum = UInt64(truncatingIfNeeded: word.count) & 0xFF
-        for i in 0..<min(word.count, 7) {
-            var c = word.start.byte(at: i)
-            if c >= 0x41 && c <= 0x5A { c |= 0x20 }
-            sum = sum << 8 | UInt64(c)
+        let (start, count) = (word.start, word.count)
+        let text: UInt64
+        if count >= 8 {
+            text = start.load(UInt64.self)
+        } else if count >= 4 {
+            let (front, back) = (start.load(UInt32.self), start.load(UInt32.self, at: count &- 4))
+            text = UInt64(front) | UInt64(back) << 32
+        } else if count > 0 {
+            let (first, last) = (start.byte(at: 0), start.byte(at: count &- 1))
+            text = UInt64(first) | UInt64(start.byte(at: count >> 1)) << 8 | UInt64(last) << 16
+        } else {
+            return 0
         }
-        return sum
+        // Bit 7 of each byte from "A" on, and of each behind "Z": they differ in capital letters.
+        let low = text & 0x7F7F_7F7F_7F7F_7F7F
+        let fromA = low &+ 0x3F3F_3F3F_3F3F_3F3F
+        let behindZ = low &+ 0x2525_2525_2525_2525
+        return text | ((fromA ^ behindZ) & ~text & 0x8080_8080_8080_8080) >> 2
     }
 
     /// Whether a request of `count` words has the right number of them.
@@ -204,6 +218,7 @@ public final class Command {
     private init(of other: Command, calledBy word: String) {
         name = other.name
         letters = Array(word.lowercased().utf8)
+        length = letters.count
         signature = Bytes.with(letters) { Self.signature($0) }
         arity = other.arity
         flags = other.flags
