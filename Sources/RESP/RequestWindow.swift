@@ -38,21 +38,25 @@ public struct RequestWindow: ~Copyable {
         var at = 0
         count = 0
         while count < Self.capacity {
-            let begin = at
-            guard let wanted = Self.header(UInt8(ascii: "*"), bytes, &at), wanted > 0,
-                wanted <= limits.words, wanted <= Self.wordCapacity &- used
+            let header = Self.line(UInt8(ascii: "*"), bytes, at)
+            guard header.number > 0, header.number <= limits.words,
+                header.number <= Self.wordCapacity &- used
             else { return }
+            let begin = at
+            at = header.behind
             var word = used
-            let last = used &+ wanted
+            let last = used &+ header.number
             while word < last {
-                guard let size = Self.header(UInt8(ascii: "$"), bytes, &at), size >= 0,
-                    size <= limits.bulk, size <= end &- at &- 2
-                else { return }
-                words.store(Bytes(start: start + at, count: size), at: word &* WordList.size)
-                at &+= size &+ 2
+                let line = Self.line(UInt8(ascii: "$"), bytes, at)
+                let size = line.number
+                guard size >= 0, size <= limits.bulk, size <= end &- line.behind &- 2 else { return }
+                words.store(
+                    Bytes(start: start + line.behind, count: size), at: word &* WordList.size)
+                at = line.behind &+ size &+ 2
                 word &+= 1
             }
-            let arguments = Arguments(words: words + used &* WordList.size, count: wanted)
+            let arguments = Arguments(
+                words: words + used &* WordList.size, count: header.number)
             store.base.store(
                 Request(size: at &- begin, arguments: arguments), at: count &* Self.requestSize)
             used = last
@@ -73,33 +77,33 @@ public struct RequestWindow: ~Copyable {
         return store.base.load(Request.self, at: index &* Self.requestSize)
     }
 
-    /// The number in a line that begins with `mark`; moves `at` behind the line. Nil when the line is
-    /// not all there or anything else.
+    /// The number in the line at `at`, which begins with `mark`, and the place behind the line. -1 when
+    /// the line is not all there or anything else. Places are given and returned, not kept in a variable
+    /// of the loop: that would live in memory.
     @inline(__always)
-    private static func header(_ mark: UInt8, _ bytes: Bytes, _ at: inout Int) -> Int? {
+    private static func line(_ mark: UInt8, _ bytes: Bytes, _ at: Int) -> (number: Int, behind: Int) {
         // Nearly each line is a mark, one digit or two, CR and LF: one load shows all of it.
         if bytes.count &- at >= 8 {
             let line = UInt64(littleEndian: bytes.start.load(UInt64.self, at: at))
             let first = (line >> 8 & 0xFF) &- 0x30
-            if line & 0xFFFF_00FF == 0x0A0D_0000 | UInt64(mark), first <= 9 {
-                at &+= 4
-                return Int(first)
+            if _fastPath(line & 0xFFFF_00FF == 0x0A0D_0000 | UInt64(mark) && first <= 9) {
+                return (Int(truncatingIfNeeded: first), at &+ 4)
             }
             let second = (line >> 16 & 0xFF) &- 0x30
             if line & 0xFF_FF00_00FF == 0x0A_0D00_0000 | UInt64(mark), first &- 1 < 9, second <= 9 {
-                at &+= 5
-                return Int(first &* 10 &+ second)
+                return (Int(truncatingIfNeeded: first &* 10 &+ second), at &+ 5)
             }
         }
-        return longHeader(mark, bytes, &at)
+        return longLine(mark, bytes, at)
     }
 
     @inline(never)
-    private static func longHeader(_ mark: UInt8, _ bytes: Bytes, _ at: inout Int) -> Int? {
-        if at >= bytes.count || bytes.start.byte(at: at) != mark { return nil }
+    private static func longLine(
+        _ mark: UInt8, _ bytes: Bytes, _ at: Int
+    ) -> (number: Int, behind: Int) {
+        if at >= bytes.count || bytes.start.byte(at: at) != mark { return (-1, at) }
         var behind = at &+ 1
-        guard let number = RequestParser.header(bytes, &behind) else { return nil }
-        at = behind
-        return number
+        guard let number = RequestParser.header(bytes, &behind) else { return (-1, at) }
+        return (number, behind)
     }
 }
