@@ -41,6 +41,8 @@ public final class Database {
     /// Where the expiry cycle stands in the index of volatile keys.
     public var expiryCursor: UInt64 = 0
 
+    /// What `find` looks at first: see `remember`.
+    @usableFromInline var remembered = Entry(.null)
     public internal(set) var keys: HashTable<EntryKeys>
     public internal(set) var volatileKeys: HashTable<EntryKeys>
 
@@ -62,9 +64,20 @@ public final class Database {
     /// The entry of `key`, whether logically expired or not.
     @inlinable
     public func find(_ key: Bytes) -> Entry? {
+        if !remembered.address.isNull, remembered.key == key { return remembered }
         let element = keys.find(key)
         return element.isNull ? nil : Entry(element)
     }
+
+    /// `key` will be asked for by one request after the other: its entry is found without the table, until
+    /// `forget`, or until anything happens to the entry's block or the tables.
+    public func remember(_ key: Bytes) {
+        forget()
+        remembered = find(key) ?? Entry(.null)
+    }
+
+    @inlinable @inline(__always)
+    public func forget() { remembered = Entry(.null) }
 
     /// A key at random, each as likely as any other.
     public func randomEntry() -> Entry? {
@@ -137,6 +150,7 @@ public final class Database {
         if slot.isNull { return nil }
         let entry = Entry(keys.element(at: slot))
         if entry.hasExpiry { unlistVolatile(entry, hash) }
+        forget()
         keys.remove(at: slot, hash, heap)
         return entry
     }
@@ -161,6 +175,7 @@ public final class Database {
 
     /// Removes every key, one by one. All databases at once: `Keyspace.dropAll`.
     public func removeAll() {
+        forget()
         for element in keys.elements { release(Entry(element)) }
         keys.removeAll(heap)
         volatileKeys.removeAll(heap)
@@ -201,6 +216,7 @@ public final class Database {
 
     @usableFromInline
     func replace(at slot: Address, _ hash: UInt64, _ old: Entry, with fresh: Entry) {
+        forget()
         keys.replace(at: slot, with: fresh.address)
         switch (old.hasExpiry, fresh.hasExpiry) {
         case (true, true):

@@ -69,6 +69,7 @@ public final class Keyspace {
 
 extension Database {
     func restart(_ heap: Heap) {
+        forget()
         self.heap = heap
         keys = .create(heap)
         volatileKeys = .create(heap)
@@ -77,6 +78,8 @@ extension Database {
     }
 
     func swapContents(with other: Database) {
+        forget()
+        other.forget()
         swap(&heap, &other.heap)
         swap(&keys, &other.keys)
         swap(&volatileKeys, &other.volatileKeys)

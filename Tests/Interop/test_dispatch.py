@@ -2,6 +2,8 @@
 """From a request to its reply: what is refused and when, what a refusal does to a transaction, which replies
 are held back, and how long a client may be told to wait. Beside a stock Redis wherever the two agree."""
 
+import random
+
 import pytest
 
 from lab.resp import ReplyError, encode
@@ -433,3 +435,26 @@ def test_long_pipelines_over_large_tables(pair):
     pair.random([("MULTI",), ("HDEL", "hash", "field:1"), ("GET", "key:1"), ("DEL", "hash"), ("EXEC",),
                  ("HGET", "hash", "field:2"), ("SELECT", "1"), ("GET", "key:2"), ("SELECT", "0"),
                  ("FLUSHALL",), ("GET", "key:3"), ("HGET", "hash", "field:3")])
+
+
+# A pipeline whose requests ask for one key, one after the other: its entry is remembered, and everything that may
+# happen to it must be seen by the next request.
+
+ONE_KEY = ["SET k {text}", "SET k 12", "APPEND k {text}", "INCR k", "GETSET k {text}", "SETRANGE k 300 x", "GET k",
+           "STRLEN k", "DEL k", "UNLINK k", "GETDEL k", "EXPIRE k 100", "PERSIST k", "PEXPIREAT k 1", "TTL k",
+           "RENAME k other", "RENAME other k", "COPY k other REPLACE", "COPY other k REPLACE", "MOVE k 1", "SWAPDB 0 1",
+           "SELECT 1", "SELECT 0", "FLUSHDB", "FLUSHALL", "LPUSH k {text}", "RPUSH k a b c", "LPOP k", "RPOP k",
+           "SADD k {text}", "SADD k 1 2 3", "SREM k 1 2 3", "HSET k f {text}", "HDEL k f", "ZADD k 1 {text}",
+           "ZREM k {text}", "TYPE k", "EXISTS k", "MULTI", "EXEC", "EVAL return(redis.call('del',KEYS[1])) 1 k",
+           "EVAL return(redis.call('set',KEYS[1],'by-script')) 1 k", "OBJECT ENCODING k", "DEBUG RELOAD",
+           "SORT k ALPHA STORE k", "SINTERSTORE k k", "LMOVE k k LEFT RIGHT", "PFADD k {text}"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_one_key_all_along_a_pipeline(pair, seed):
+    source = random.Random(seed)
+    texts = ["x" * 3, "y" * 40, "z" * 300, "7"]
+    for _ in range(60):
+        pair.random(source.choice(ONE_KEY).format(text=source.choice(texts)) for _ in range(24))
+        pair.random(["DISCARD", "SELECT 0"])
+    pair.digest()

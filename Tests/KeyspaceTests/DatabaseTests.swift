@@ -24,6 +24,11 @@ import Testing
         for _ in 0..<40_000 {
             var key = Array("key:\(Int.random(in: 0..<500, using: &choices))".utf8)
             if key.last == 0x37 { key += [UInt8](repeating: 0x6B, count: 300) }
+            // The step may be for the same key, or not: then it stays the remembered one.
+            if Bool.random(using: &choices) { Bytes.with(key) { database.remember($0) } }
+            if Bool.random(using: &choices) {
+                key = Array("key:\(Int.random(in: 0..<500, using: &choices))".utf8)
+            }
             step(database, other, key, &model, &choices)
             #expect(database.count == model.count)
             #expect(database.volatileCount == model.values.filter { $0.expiry != nil }.count)
@@ -134,6 +139,49 @@ import Testing
         Bytes.with(text) { value in
             let entry = keyspace.databases[0].setString(Bytes("k"), value)
             #expect(String(describing: entry.stringEncoding) == encoding)
+        }
+    }
+
+    /// What is remembered is found as long as it is there, and no longer.
+    @Test func whatIsRememberedEndsWithItsEntry() {
+        let keyspace = Keyspace(databases: 2)
+        let (database, other) = (keyspace.databases[0], keyspace.databases[1])
+        let key = Bytes("key")
+        let ends: [(String, () -> Void)] = [
+            ("removed", { database.remove(key) }),
+            ("all removed", { database.removeAll() }),
+            ("renamed", { database.rename(key, to: Bytes("name")) }),
+            ("moved", { database.move(key, to: other) }),
+            ("databases exchanged", { keyspace.swapDatabases(0, 1) }),
+            ("data sets exchanged", { keyspace.swapContents(with: Keyspace(databases: 2)) }),
+            ("dropped", { keyspace.dropAll().destroy() }),
+            ("put aside", { _ = keyspace.removeLazily(key, in: database) }),
+        ]
+        for (how, end) in ends {
+            database.removeAll()
+            other.removeAll()
+            database.remember(key)
+            #expect(database.find(key) == nil, "\(how)")
+            let entry = database.setString(key, Bytes("value"))
+            database.remember(key)
+            #expect(database.find(key) == entry, "\(how)")
+            #expect(database.find(Bytes("kex")) == nil, "\(how)")
+            let moved = database.setString(key, Bytes("a value that needs another block than the first"))
+            #expect(database.find(key) == moved, "\(how)")
+            database.remember(key)
+            end()
+            #expect(database.find(key) == nil, "\(how)")
+        }
+    }
+
+    @Test func kindsAreOfTheirTypes() {
+        for kind in (UInt8(0)...15).compactMap({ ValueKind(rawValue: $0) }) {
+            let store = ByteBuffer(capacity: 64)
+            let entry = Entry(store.base)
+            entry.begin(Bytes("key"), kind, raw: true, expiry: 5, access: 0xFFFFFF)
+            for type in (UInt8(0)...7).compactMap({ ValueType(rawValue: $0) }) {
+                #expect(entry.holds(type) == (entry.type == type))
+            }
         }
     }
 

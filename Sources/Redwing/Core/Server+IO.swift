@@ -151,6 +151,7 @@ extension Server {
     @inline(__always)
     private func runWindow(of buffer: ByteBuffer, _ client: Client) -> Bool {
         if window.count > 1 { foresee(client) }
+        defer { client.withDatabase { $0.forget() } }
         for index in 0..<window.count {
             if index > 0, !client.flags.isDisjoint(with: Self.stopFlags) { return false }
             let size = window.size(of: index)
@@ -169,6 +170,12 @@ extension Server {
     private func foresee(_ client: Client) {
         // Who loads may be another thread.
         if loading { return }
+        let inside = client.lastCommand?.with { $0.looksInside } == true
+        let (first, second) = (window.arguments(of: 0), window.arguments(of: 1))
+        if first.count > 1, second.count > 1, first[1] == second[1] {
+            client.withDatabase { $0.remember(first[1]) }
+            if !inside { return }
+        }
         foresight.begin()
         for index in 0..<window.count {
             let words = window.arguments(of: index)
@@ -177,7 +184,6 @@ extension Server {
                 key: words[1], second: words.count > 2 ? words[2] : .empty,
                 third: words.count > 3 ? words[3] : .empty)
         }
-        let inside = client.lastCommand?.with { $0.looksInside } == true
         client.withDatabase { foresight.fetch(from: $0, inside: inside) }
     }
 
