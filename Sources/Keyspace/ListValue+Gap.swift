@@ -61,7 +61,9 @@ extension ListValue {
     @inlinable @inline(__always)
     func prependShort(_ bytes: Bytes, limit: Int) -> Bool {
         let node = firstNode
-        if node.isNull || bytes.count > Listpack.shortText || Decimal.maySpell(bytes) { return false }
+        if node.isNull || bytes.count > Listpack.shortText || Decimal.maySpell(bytes) {
+            return false
+        }
         let n = bytes.count &+ 2
         let gap = Self.gap(node)
         if gap < n || !Self.takes(node, n, limit) { return false }

@@ -98,7 +98,8 @@ public struct Address: Hashable, BitwiseCopyable {
             return front | back == 0
         }
         if count <= 0 { return true }
-        return byte(at: 0) == other.byte(at: 0) && byte(at: count >> 1) == other.byte(at: count >> 1)
+        return byte(at: 0) == other.byte(at: 0)
+            && byte(at: count >> 1) == other.byte(at: count >> 1)
             && byte(at: count &- 1) == other.byte(at: count &- 1)
     }
 

@@ -49,7 +49,9 @@ public struct RequestWindow: ~Copyable {
             while word < last {
                 let line = Self.line(UInt8(ascii: "$"), bytes, at)
                 let size = line.number
-                guard size >= 0, size <= limits.bulk, size <= end &- line.behind &- 2 else { return }
+                guard size >= 0, size <= limits.bulk, size <= end &- line.behind &- 2 else {
+                    return
+                }
                 words.store(
                     Bytes(start: start + line.behind, count: size), at: word &* WordList.size)
                 at = line.behind &+ size &+ 2
@@ -81,7 +83,8 @@ public struct RequestWindow: ~Copyable {
     /// the line is not all there or anything else. Places are given and returned, not kept in a variable
     /// of the loop: that would live in memory.
     @inline(__always)
-    private static func line(_ mark: UInt8, _ bytes: Bytes, _ at: Int) -> (number: Int, behind: Int) {
+    private static func line(_ mark: UInt8, _ bytes: Bytes, _ at: Int) -> (number: Int, behind: Int)
+    {
         // Nearly each line is a mark, one digit or two, CR and LF: one load shows all of it.
         if bytes.count &- at >= 8 {
             let line = UInt64(littleEndian: bytes.start.load(UInt64.self, at: at))

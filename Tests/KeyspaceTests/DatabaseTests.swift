@@ -166,7 +166,8 @@ import Testing
             database.remember(key)
             #expect(database.find(key) == entry, "\(how)")
             #expect(database.find(Bytes("kex")) == nil, "\(how)")
-            let moved = database.setString(key, Bytes("a value that needs another block than the first"))
+            let moved = database.setString(
+                key, Bytes("a value that needs another block than the first"))
             #expect(database.find(key) == moved, "\(how)")
             database.remember(key)
             end()

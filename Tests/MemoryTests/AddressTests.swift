@@ -31,7 +31,8 @@ import Testing
                 let equal = Bytes.with(text) { a in
                     Bytes.with(other) { b in a.start.equals(b.start, count: count) }
                 }
-                #expect(equal == (changed >= count), "\(count) bytes, the one at \(changed) differs")
+                #expect(
+                    equal == (changed >= count), "\(count) bytes, the one at \(changed) differs")
             }
         }
     }

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -92,6 +93,22 @@ static inline uint64_t redwing_epoll_key(const struct epoll_event *event) {
 }
 static inline uint32_t redwing_epoll_events(const struct epoll_event *event) {
     return event->events;
+}
+
+/** A timerfd of CLOCK_MONOTONIC, not set yet, or -errno. */
+static inline int redwing_timer_create(void) {
+    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    return fd >= 0 ? fd : -errno;
+}
+
+/** Sets a timerfd to `due` ms of its clock; one that has passed comes at once. */
+static inline void redwing_timer_set(int fd, int64_t due) {
+    if (due < 1) due = 1;
+    struct itimerspec time;
+    memset(&time, 0, sizeof time);
+    time.it_value.tv_sec = due / 1000;
+    time.it_value.tv_nsec = due % 1000 * 1000000;
+    timerfd_settime(fd, TFD_TIMER_ABSTIME, &time, NULL);
 }
 
 /** Blocks `count` signals and returns a non-blocking signalfd for them, or -errno. */

@@ -17,6 +17,10 @@ struct ClientReference {
 
     @inline(__always)
     var client: Client? { unsafe reference?.takeUnretainedValue() }
+    @inline(__always)
+    func with(_ body: (Client) -> Void) {
+        if let reference = unsafe reference { unsafe reference._withUnsafeGuaranteedRef(body) }
+    }
 }
 
 /// A command, not counted: the tables that hold them all live as long as the server does.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // The event loop: epoll, timers, and a mailbox for what other threads finished. One turn is: run
-// what is due before sleeping (flush replies), wait, handle what is ready, run due timers.
+// what is due before sleeping (flush replies), wait, handle what is ready, run due timers. A descriptor
+// tells when the earliest timer is due (timerfd): a turn without one reads no clock, and a wait needs
+// no time limit, which the system would have to set and take back.
 //
 // An epoll key carries the descriptor and a generation, so that an event of a descriptor that was
 // closed and opened again within one turn finds nobody.
@@ -53,8 +55,7 @@ public final class EventLoop {
     private var watches: [Watch] = []
     private var timers: [Timer] = []
     private var nextTimer: UInt64 = 1
-    /// When the earliest timer is due, so that a turn without one costs a comparison.
-    private var nextDue = Int64.max
+    private let alarm: Alarm
     private var stopped = false
     /// What the last wait told of, and which of it was delivered. A turn inside of a handler goes on with
     /// that: the system tells of an arrival once.
@@ -64,10 +65,6 @@ public final class EventLoop {
     private static let eventsPerTurn = 512
     let mailbox: Mailbox
 
-    /// Runs before each wait: replies are flushed here.
-    public var beforeSleep: () -> Void = {}
-    /// Runs right behind each wait: clocks are read here.
-    public var afterSleep: () -> Void = {}
     /// Work that must not wait: the loop does not sleep while this is set, and clears it each turn.
     public var busy = false
     /// Work that may wait a millisecond and no longer; cleared each turn as well.
@@ -80,7 +77,9 @@ public final class EventLoop {
         guard let memory = unsafe malloc(size) else { OutOfMemory.stop(size) }
         events = unsafe Address(UnsafeRawPointer(memory))
         mailbox = try Mailbox()
+        alarm = try Alarm.create()
         try watch(mailbox.fd, .read, MailboxHandler(mailbox))
+        try watch(alarm.fd, .read, alarm, onArrival: true)
     }
 
     // MARK: Descriptors
@@ -172,20 +171,18 @@ public final class EventLoop {
         let id = TimerID(number: nextTimer)
         nextTimer += 1
         timers.append(Timer(id: id, due: Self.deadline(after: delay), period: period, body: body))
-        findNextDue()
+        setAlarm()
         return id
     }
 
-    public func cancel(_ id: TimerID) {
-        timers.removeAll { $0.id == id }
-        findNextDue()
-    }
+    /// Who asked for the alarm may be gone when it rings.
+    public func cancel(_ id: TimerID) { timers.removeAll { $0.id == id } }
 
-    private func findNextDue() { nextDue = timers.reduce(Int64.max) { min($0, $1.due) } }
+    private func setAlarm() { alarm.set(noLaterThan: timers.reduce(Int64.max) { min($0, $1.due) }) }
 
     private func runTimers() {
+        alarm.rings = false
         let now = Self.monotonic
-        if nextDue > now { return }
         // A timer's body may add and cancel timers, so each is looked up by its id.
         for id in timers.filter({ $0.due <= now }).map(\.id) {
             guard let index = timers.firstIndex(where: { $0.id == id }) else { continue }
@@ -197,34 +194,36 @@ public final class EventLoop {
             }
             body()
         }
-        findNextDue()
+        setAlarm()
     }
 
     // MARK: Running
 
     public func stop() { stopped = true }
 
-    public func run() {
+    /// Turns until `stop`. `before` runs before each wait: replies are flushed there. `after` runs right
+    /// behind each wait: clocks are read there.
+    public func run(before: () -> Void, after: () -> Void) {
         stopped = false
         while !stopped {
-            beforeSleep()
+            before()
             if stopped { break }
-            turn()
+            turn(after: after)
         }
     }
 
-    /// One wait and what follows. `limit` bounds the wait, in ms; a long-running script or load calls
-    /// this with 0 to serve others in between.
-    public func turn(limit: Int64 = Int64.max, timers runsTimers: Bool = true) {
+    /// One wait and what follows. `limit` bounds the wait, in ms; a long-running script calls this with
+    /// 0 to serve others in between.
+    public func turn(limit: Int64 = Int64.max, timers runsTimers: Bool = true, after: () -> Void) {
         if nextEvent == eventCount { wait(limit) }
-        afterSleep()
+        after()
         while nextEvent < eventCount {
             let event = unsafe (events + nextEvent * MemoryLayout<epoll_event>.stride).pointer
                 .assumingMemoryBound(to: epoll_event.self)
             nextEvent += 1
             deliver(unsafe redwing_epoll_key(event), unsafe redwing_epoll_events(event))
         }
-        if runsTimers { runTimers() }
+        if runsTimers, alarm.rings { runTimers() }
     }
 
     private func wait(_ limit: Int64) {
@@ -232,7 +231,6 @@ public final class EventLoop {
         busy = false
         if naps { wait = min(wait, 1) }
         naps = false
-        if wait > 0, nextDue != Int64.max { wait = min(wait, max(0, nextDue - Self.monotonic)) }
         let timeout = wait == Int64.max ? -1 : Int32(clamping: wait)
         let count = unsafe epoll_wait(
             epoll, events.pointer.assumingMemoryBound(to: epoll_event.self),

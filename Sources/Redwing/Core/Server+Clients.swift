@@ -125,6 +125,7 @@ extension Server {
         client.transaction = nil
         unwatchAll(client)
         if client.flags.contains(.postponed) { postponed.removeAll { $0 === client } }
+        if client.flags.contains(.pendingWrite) { forgetWrites(of: client) }
         if client.flags.contains(.monitor) { monitors.removeAll { $0 === client } }
         willFree(client)
         if client.fd >= 0 {
@@ -135,6 +136,7 @@ extension Server {
         }
         client.query.removeAll(keeping: 0)
         clients[client.id] = nil
+        closedClients.append(client)
     }
 
     /// Ends `client` before the loop sleeps; for places where somebody up the stack still uses it.
@@ -146,10 +148,12 @@ extension Server {
     }
 
     func freePending() {
-        if pendingFree.isEmpty { return }
-        let batch = pendingFree
-        pendingFree = []
-        for client in batch { free(client) }
+        if !pendingFree.isEmpty {
+            let batch = pendingFree
+            pendingFree = []
+            for client in batch { free(client) }
+        }
+        if !closedClients.isEmpty { closedClients = [] }
     }
 
     /// All clients, each turn of the cron: idle ones are closed, big buffers given back.

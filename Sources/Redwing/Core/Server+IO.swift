@@ -31,7 +31,15 @@ extension Server {
         if client.flags.contains(.master), isBusy { return false }
         // Inside a nested turn (a script's or a load's) the shared buffer holds the outer request.
         let shared = client.query.isEmpty && !sharedInputBusy
-        let buffer = shared ? sharedInput : client.query
+        return shared
+            ? read(client, into: sharedInput, shared: true, more: more)
+            : read(client, into: client.query, shared: false, more: more)
+    }
+
+    @inline(__always)
+    private func read(
+        _ client: Client, into buffer: ByteBuffer, shared: Bool, more: Bool
+    ) -> Bool {
         let missing = client.parser.missing(have: buffer.count)
         // A big word is read in growing pieces: what has arrived justifies as much again.
         let size = max(Self.readSize, min(missing, buffer.count, 16 << 20))
@@ -245,9 +253,9 @@ extension Server {
     /// Says that `client` has output that this turn's end must write.
     @inline(__always)
     public func wantsWrite(_ client: Client) {
-        if client.flags.contains(.pendingWrite) { return }
+        if client.flags.contains(.pendingWrite) || client.fd < 0 { return }
         client.flags.insert(.pendingWrite)
-        pendingWrites.append(client)
+        pendingWrites.append(ClientReference(client))
     }
 
     /// Writes what this turn's output is, replies before what replicas get: that is more.
@@ -256,21 +264,34 @@ extension Server {
         // Two arrays take turns, so that a turn allocates nothing.
         swap(&pendingWrites, &flushing)
         var toReplicas = false
-        for client in flushing {
-            if client.flags.contains(.replica) {
-                toReplicas = true
-                continue
+        for index in flushing.indices {
+            flushing[index].with { client in
+                if client.flags.contains(.replica) { toReplicas = true } else { flush(client) }
             }
-            client.flags.remove(.pendingWrite)
-            if client.fd >= 0 { writable(client) }
         }
         if toReplicas {
-            for client in flushing where client.flags.contains(.pendingWrite) {
-                client.flags.remove(.pendingWrite)
-                if client.fd >= 0 { writable(client) }
+            for index in flushing.indices {
+                flushing[index].with { if $0.flags.contains(.pendingWrite) { flush($0) } }
             }
         }
         flushing.removeAll(keepingCapacity: true)
+    }
+
+    @inline(__always)
+    private func flush(_ client: Client) {
+        client.flags.remove(.pendingWrite)
+        if client.fd >= 0 { writable(client) }
+    }
+
+    /// `client` is being freed.
+    func forgetWrites(of client: Client) {
+        func forget(in list: inout [ClientReference]) {
+            for index in list.indices where list[index].client === client {
+                list[index] = ClientReference()
+            }
+        }
+        forget(in: &pendingWrites)
+        forget(in: &flushing)
     }
 
     /// Writes what there is. Watches for room when the socket takes no more.

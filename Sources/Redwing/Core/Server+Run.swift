@@ -81,13 +81,11 @@ extension Server {
 
     /// Serves until `stop`.
     public func run() {
-        loop.beforeSleep = { [unowned self] in beforeSleep() }
-        loop.afterSleep = { [unowned self] in readWallClock() }
         scheduleCron()
         refreshGate()
         memoryCron()
         ProcessCalls.ask(for: .short)
-        loop.run()
+        loop.run(before: { beforeSleep() }, after: { readClocks() })
     }
 
     /// Starts the cron, or gives it another frequency.

@@ -46,9 +46,12 @@ public final class Server {
     var windowBusy = false
     var foresight = Foresight()
     var requestLimits = RequestLimits()
-    var pendingWrites: [Client] = []
-    var flushing: [Client] = []
+    /// Not counted: `free` takes a client out of both.
+    var pendingWrites: [ClientReference] = []
+    var flushing: [ClientReference] = []
     var pendingFree: [Client] = []
+    /// Closed in this turn; somebody up the stack may be in the middle of their methods.
+    var closedClients: [Client] = []
     var unprocessed: [Client] = []
     public var monitors: [Client] = []
     /// The client whose command runs, nil between commands.
@@ -101,8 +104,14 @@ public final class Server {
         try applyConfiguration()
     }
 
-    /// Reads both clocks; the wall clock may jump, the monotonic one doesn't.
-    func readWallClock() {
+    /// Behind each wait. The real clocks are asked now and then; the wall clock may jump, the monotonic
+    /// one doesn't.
+    func readClocks() {
+        if let time = fastClock.readIfExact() {
+            clock = time
+            now = (clock &+ wallOffset) / 1_000_000
+            return
+        }
         clock = fastClock.synchronize()
         wallOffset = redwing_wall_us() * 1000 - clock
         now = (clock + wallOffset) / 1_000_000

@@ -38,7 +38,7 @@ extension Server {
 
     /// Descriptors, but no timers: nothing may fork, expire or save in the middle of a script.
     func serveWhileBusy() {
-        loop.turn(limit: 0, timers: false)
+        loop.turn(limit: 0, timers: false, after: { readClocks() })
         flushAOFBeforeWriting()
         flushReplies()
         freePending()
