@@ -127,7 +127,5 @@ uint64_t redwing_hash_long(const unsigned char *text, size_t size) {
     if (end - place > 16) {
         a = redwing_mix(redwing_read64(place) ^ key[0], redwing_read64(place + 8) ^ a);
     }
-    /* The last 16 bytes, which may have been read in part: a text here is longer than 16. */
-    uint64_t c = redwing_mix(redwing_read64(end - 16) ^ key[1], redwing_read64(end - 8) ^ a ^ b);
-    return redwing_mix(c ^ key[2], key[3] ^ size);
+    return redwing_hash_end(text, size, a ^ b);
 }

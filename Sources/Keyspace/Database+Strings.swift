@@ -70,6 +70,12 @@ extension Database {
             return fresh
         }
         let old = Entry(keys.element(at: slot))
+        if case .clear = change, kind == .stringInline, old.isInline(payload: payload) {
+            // As before, but for the bytes: the usual case, told by few comparisons.
+            old.address.store(raw ? kind.rawValue | Entry.rawFlag : kind.rawValue)
+            if !keepsAccess { old.access = newAccess }
+            return old
+        }
         let expiry: Int64? =
             switch change {
             case .keep: old.expiry

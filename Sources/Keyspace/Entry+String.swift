@@ -26,6 +26,13 @@ extension Entry {
         return Bytes(start: place + 5, count: Int(place.load(UInt32.self, at: 1)))
     }
 
+    /// A short inline string without an expiry, whose payload takes just so many bytes.
+    @inline(__always)
+    func isInline(payload size: Int) -> Bool {
+        address.byte(at: 0) & ~Self.rawFlag == ValueKind.stringInline.rawValue
+            && size <= 0xFF && Int(payload.byte(at: 0)) == size - 1
+    }
+
     /// The bytes of a string that isn't held as an integer.
     @inlinable @inline(__always)
     public var stringBytes: Bytes {

@@ -28,6 +28,25 @@ public enum ValueKind: UInt8, Sendable {
     case sortedSetPacked, sortedSetSkip
     case stream
 
+    /// As `init(rawValue:)`, which isn't inlined, for a number that is one of them.
+    @inlinable @inline(__always)
+    init(bits: UInt8) {
+        self =
+            switch bits {
+            case 0: .stringInteger
+            case 2: .stringRaw
+            case 3: .listQuick
+            case 4: .setInteger
+            case 5: .setTable
+            case 6: .hashPacked
+            case 7: .hashTable
+            case 8: .sortedSetPacked
+            case 9: .sortedSetSkip
+            case 10: .stream
+            default: .stringInline
+            }
+    }
+
     /// The raw values of the kinds' types, four bits each, the first kind's lowest.
     @usableFromInline static let types: UInt64 = 0x533_4422_1000
 
@@ -59,7 +78,7 @@ public struct Entry: Equatable {
 
     @inlinable @inline(__always)
     public var kind: ValueKind {
-        get { ValueKind(rawValue: address.byte(at: 0) & Self.kindMask) ?? .stringInline }
+        get { ValueKind(bits: address.byte(at: 0) & Self.kindMask) }
         nonmutating set {
             address.store((address.byte(at: 0) & ~Self.kindMask) | newValue.rawValue)
         }

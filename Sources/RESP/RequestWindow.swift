@@ -37,7 +37,7 @@ public struct RequestWindow: ~Copyable {
         var used = 0
         var at = 0
         count = 0
-        while count < Self.capacity {
+        while count < Self.capacity && at < end {
             let header = Self.line(UInt8(ascii: "*"), bytes, at)
             guard header.number > 0, header.number <= limits.words,
                 header.number <= Self.wordCapacity &- used

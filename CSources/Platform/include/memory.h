@@ -100,6 +100,15 @@ static inline uint64_t redwing_read32(const unsigned char *place) {
     return value;
 }
 
+/** The last 16 bytes of a text that is longer, which may have been read in part, on top of what was. */
+static inline uint64_t redwing_hash_end(const unsigned char *text, size_t size, uint64_t before) {
+    const uint64_t *key = redwing_hash_key;
+    const unsigned char *end = text + size;
+    uint64_t last = redwing_mix(redwing_read64(end - 16) ^ key[1], redwing_read64(end - 8) ^ before);
+    return redwing_mix(last ^ key[2], key[3] ^ size);
+}
+
+/** The hash of more than 32 bytes. */
 uint64_t redwing_hash_long(const unsigned char *text, size_t size);
 
 /**
@@ -111,7 +120,11 @@ static inline uint64_t redwing_hash(uintptr_t start, size_t size) {
     const unsigned char *text = (const unsigned char *)start;
     const uint64_t *key = redwing_hash_key;
     uint64_t a, b;
-    if (size > 16) return redwing_hash_long(text, size);
+    if (size > 32) return redwing_hash_long(text, size);
+    if (size > 16) {
+        a = redwing_mix(redwing_read64(text) ^ key[0], redwing_read64(text + 8) ^ key[2]);
+        return redwing_hash_end(text, size, a ^ key[3]);
+    }
     if (size >= 8) {
         a = redwing_read64(text);
         b = redwing_read64(text + size - 8);
