@@ -65,17 +65,10 @@ extension ListValue {
             return false
         }
         let n = bytes.count &+ 2
-        let gap = Self.gap(node)
-        if gap < n || !Self.takes(node, n, limit) { return false }
-        let pack = Self.pack(node)
-        let start = pack.address + (0 &- n)
-        let longer = Listpack.writeHeader(
-            at: start, size: pack.size &+ n, count: pack.countField, change: 1)
-        let place = start + Listpack.headerSize
+        if Self.gap(node) < n || !Self.takes(node, n, limit) { return false }
+        let place = takeGap(node, n)
         ListpackElement.write(bytes, to: place)
         place.store(UInt8(truncatingIfNeeded: n &- 1), at: n &- 1)
-        put(node, longer, gap: gap &- n)
-        addToCounts(node, 1)
         return true
     }
 
@@ -84,13 +77,19 @@ extension ListValue {
     func prepend(_ element: ListpackElement, to node: Address, in heap: Heap) {
         let n = element.storedSize
         if Self.gap(node) < n { widenGap(node, for: n, in: heap) }
+        element.write(to: takeGap(node, n))
+    }
+
+    /// The last `n` bytes of the gap become the first element's: the caller writes it at this place.
+    @inlinable @inline(__always)
+    func takeGap(_ node: Address, _ n: Int) -> Address {
         let pack = Self.pack(node)
-        let start = pack.address + -n
+        let start = pack.address + (0 &- n)
         let longer = Listpack.writeHeader(
             at: start, size: pack.size &+ n, count: pack.countField, change: 1)
-        element.write(to: start + Listpack.headerSize)
         put(node, longer, gap: Self.gap(node) &- n)
         addToCounts(node, 1)
+        return start + Listpack.headerSize
     }
 
     /// Moves the node's listpack in a larger block, to have a gap of `n` bytes before it, or of more when

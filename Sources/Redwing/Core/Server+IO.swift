@@ -174,7 +174,8 @@ extension Server {
         return true
     }
 
-    /// Asks for the memory that the requests in the window will need.
+    /// Asks for the memory that the requests in the window, two or more, will need. A key that the first
+    /// two share is taken to be all the others' as well.
     private func foresee(_ client: Client) {
         // Who loads may be another thread.
         if loading { return }
