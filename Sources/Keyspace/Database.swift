@@ -62,7 +62,7 @@ public final class Database {
     // MARK: Finding
 
     /// The entry of `key`, whether logically expired or not.
-    @inlinable
+    @inlinable @inline(__always)
     public func find(_ key: Bytes) -> Entry? {
         if !remembered.address.isNull, remembered.key == key { return remembered }
         let element = keys.find(key)

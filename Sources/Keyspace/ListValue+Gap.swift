@@ -67,7 +67,8 @@ extension ListValue {
         let n = bytes.count &+ 2
         if Self.gap(node) < n || !Self.takes(node, n, limit) { return false }
         let place = takeGap(node, n)
-        ListpackElement.write(bytes, to: place)
+        place.store(UInt8(truncatingIfNeeded: 0x80 | bytes.count))
+        (place + 1).copy(from: bytes)
         place.store(UInt8(truncatingIfNeeded: n &- 1), at: n &- 1)
         return true
     }

@@ -51,6 +51,7 @@ public protocol CommandSink: AnyObject {
 
 extension Server {
     /// Sends what `command` changed to all sinks.
+    @inline(__always)
     func propagate(_ client: Client, _ command: Command, changed: Bool) {
         // The common case, without a copy of anything.
         if !propagation.isSpecial, client.flags.isDisjoint(with: [.master, .script]), !loading {
@@ -62,6 +63,10 @@ extension Server {
             }
             return
         }
+        propagateAsSaid(client, command, changed: changed)
+    }
+
+    private func propagateAsSaid(_ client: Client, _ command: Command, changed: Bool) {
         let said = propagation
         // Everything from a master goes on byte for byte, when it is applied (see masterApplied).
         var toReplicas = said.toReplicas && !client.flags.contains(.master)
@@ -100,7 +105,6 @@ extension Server {
     }
 
     /// The command as it came.
-    @inline(__always)
     private func passOn(_ client: Client, to sink: some CommandSink) {
         let db = client.database.index
         if !client.request.isEmpty {

@@ -45,7 +45,7 @@ extension Server {
             queue(client, command)
             return true
         }
-        call(client, command)
+        if current != nil { callNested(client, command) } else { run(client, command) }
         if blocking.hasReadyKeys { serveReadyKeys() }
         if !client.reply.out.isEmpty { replied(client) }
         return true
