@@ -45,7 +45,7 @@ extension Server {
             queue(client, command)
             return true
         }
-        if current != nil { callNested(client, command) } else { run(client, command) }
+        call(client, command)
         if blocking.hasReadyKeys { serveReadyKeys() }
         if !client.reply.out.isEmpty { replied(client) }
         return true
@@ -93,6 +93,7 @@ extension Server {
     }
 
     /// Runs `command` now: EXEC and scripts come here too, once for each command.
+    @inline(__always)
     func call(_ client: Client, _ command: Command) {
         if current != nil { return callNested(client, command) }
         run(client, command)
