@@ -108,10 +108,9 @@ def test_a_unix_socket_alone_is_enough(farm):
         path = os.path.join(directory, "s")
         server = farm.make("redwing", {"port": "0", "unixsocket": path, "unixsocketperm": "700"})
         server.start(wait=False)
-        eventually(lambda: os.path.exists(path))
-        assert os.stat(path).st_mode & 0o777 == 0o700
         with socket.socket(socket.AF_UNIX) as client:
-            client.connect(path)
+            eventually(lambda: client.connect_ex(path) == 0)
+            assert os.stat(path).st_mode & 0o777 == 0o700
             client.sendall(b"PING\r\n")
             assert client.recv(100) == b"+PONG\r\n"
         server.process.send_signal(signal.SIGTERM)

@@ -193,12 +193,13 @@ enum SystemCalls {
                 unsafe bind(fd, $0, size)
             }
         }
+        // Nobody can connect before it listens, and then its permissions hold.
+        if bound == 0, permissions != 0 { unsafe _ = chmod(path, mode_t(permissions)) }
         guard bound == 0, listen(fd, Int32(backlog)) == 0 else {
             let failure = SystemError.last("bind")
             close(fd)
             throw failure
         }
-        if permissions != 0 { unsafe _ = chmod(path, mode_t(permissions)) }
         return fd
     }
 
