@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
 // The client whose command runs, noted twice a command, its command, and its database, asked for with
-// each key: a counted reference would cost more than many a command does.
+// each key; the clients that have something to write, noted once a turn: a counted reference would cost
+// more than many a command does.
 
 import Keyspace
 
-/// A client, not counted. Only for as long as somebody up the stack holds it.
+/// A client, not counted. Only for as long as somebody up the stack holds it, or in a list from which
+/// `Server.free` takes it.
 @safe
 struct ClientReference {
     private let reference: Unmanaged<Client>?

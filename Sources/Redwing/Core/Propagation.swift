@@ -66,6 +66,7 @@ extension Server {
         propagateAsSaid(client, command, changed: changed)
     }
 
+    /// The rare case: the command said what to send, or its client's commands go their own ways.
     private func propagateAsSaid(_ client: Client, _ command: Command, changed: Bool) {
         let said = propagation
         // Everything from a master goes on byte for byte, when it is applied (see masterApplied).
