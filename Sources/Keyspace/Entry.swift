@@ -47,9 +47,6 @@ public enum ValueKind: UInt8, Sendable {
             }
     }
 
-    /// The raw values of the kinds' types, four bits each, the first kind's lowest.
-    @usableFromInline static let types: UInt64 = 0x533_4422_1000
-
     @inlinable @inline(__always)
     public var type: ValueType {
         switch self {
@@ -86,13 +83,6 @@ public struct Entry: Equatable {
 
     @inlinable @inline(__always)
     public var type: ValueType { kind.type }
-
-    /// As `type == other`, without a case for each kind.
-    @inlinable @inline(__always)
-    public func holds(_ other: ValueType) -> Bool {
-        let kind = UInt64(address.byte(at: 0) & Self.kindMask)
-        return ValueKind.types >> (kind &* 4) & 0xF == UInt64(other.rawValue)
-    }
 
     @inlinable @inline(__always)
     public var hasExpiry: Bool { address.byte(at: 0) & Self.expiryFlag != 0 }

@@ -48,7 +48,7 @@ extension Client {
     /// True when `entry` is of `type`; else replies WRONGTYPE.
     @inlinable @inline(__always)
     public func check(_ entry: Entry, is type: ValueType) -> Bool {
-        if entry.holds(type) { return true }
+        if entry.type == type { return true }
         wrongType()
         return false
     }
