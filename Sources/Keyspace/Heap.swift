@@ -40,6 +40,8 @@ public struct Heap: Equatable, Sendable {
     @usableFromInline static let largestSmall = 1024
     @usableFromInline static let largestSlabbed = 1 << 14
     @usableFromInline static let none: UInt16 = 0xFFFF
+    /// Chunks without a block that may keep their pages.
+    private static let mostVacantWithPages = 4
 
     /// Offsets in the record of the heap.
     @usableFromInline
@@ -128,6 +130,25 @@ public struct Heap: Equatable, Sendable {
                 at.load(UInt32.self, at: Field.arena), at.load(UInt32.self, at: Field.cache))
         }
         redwing_map_drop(state, at.load(Int.self, at: Field.regionSize))
+    }
+
+    /// Forgets all blocks at once and keeps the pages for others, which need not be taken from the system
+    /// and cleared again. Not where there is more than stays vacant: false, and nothing happened.
+    public func empty() -> Bool {
+        let count = at.load(Int.self, at: Field.chunkCount)
+        guard count <= Self.mostVacantWithPages, at.load(Int32.self, at: Field.arenaFlags) == 0
+        else { return false }
+        at.store(0, at: Field.used)
+        (at + Field.classes).fill(0, count: Field.capacities - Field.classes)
+        at.store(UInt32(0), at: Field.partialChunk)
+        at.store(UInt32(0), at: Field.vacantChunk)
+        for chunk in stride(from: count, to: 0, by: -1) {
+            chunkRecord(UInt32(chunk)).store(UInt32.max)
+            linkChunk(UInt32(chunk), Field.vacantChunk)
+        }
+        // So few keep their pages whatever becomes of them.
+        at.store(UInt32(count), at: Field.vacantWithPages)
+        return true
     }
 
     // MARK: Blocks
@@ -336,7 +357,7 @@ public struct Heap: Equatable, Sendable {
         unlinkChunk(chunk, Field.partialChunk)
         linkChunk(chunk, Field.vacantChunk)
         let vacant = at.load(UInt32.self, at: Field.vacantWithPages)
-        if vacant >= 4 {
+        if vacant >= Self.mostVacantWithPages {
             redwing_map_release(slabStart(slab).raw & ~UInt(Self.chunkSize - 1), Self.chunkSize)
             record.store(UInt32(0), at: 12)
         } else {

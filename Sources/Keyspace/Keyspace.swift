@@ -22,10 +22,10 @@ public final class Keyspace {
     /// Keys in all databases.
     public var count: Int { databases.reduce(0) { $0 + $1.count } }
 
-    /// Forgets everything at once. The old heap is returned: `destroy` it, on any thread.
-    public func dropAll() -> Heap {
-        let old = heap
-        heap = Heap()
+    /// Forgets everything at once. What takes long to give back is returned: `destroy` it, on any thread.
+    public func dropAll() -> Heap? {
+        let old = heap.empty() ? nil : heap
+        if old != nil { heap = Heap() }
         remains = []
         for database in databases { database.restart(heap) }
         return old

@@ -154,7 +154,7 @@ import Testing
             ("moved", { database.move(key, to: other) }),
             ("databases exchanged", { keyspace.swapDatabases(0, 1) }),
             ("data sets exchanged", { keyspace.swapContents(with: Keyspace(databases: 2)) }),
-            ("dropped", { keyspace.dropAll().destroy() }),
+            ("dropped", { keyspace.dropAll()?.destroy() }),
             ("put aside", { _ = keyspace.removeLazily(key, in: database) }),
         ]
         for (how, end) in ends {
@@ -197,10 +197,33 @@ import Testing
         mine.swapDatabases(0, 1)
         #expect(database.count == 0)
         #expect(mine.databases[0].count == 1)
-        mine.dropAll().destroy()
+        mine.dropAll()?.destroy()
         #expect(mine.count == 0)
         database.setString(Bytes("again"), Bytes("x"))
         #expect(mine.count == 1)
+    }
+
+    /// Of a small data set the pages are used again, a large one's are to be given back elsewhere.
+    @Test(arguments: [(10, 100, false), (200_000, 100, true), (1, 20_000, true)])
+    func aDataSetIsDroppedWhole(keys: Int, size: Int, isGivenBack: Bool) {
+        let keyspace = Keyspace(databases: 2)
+        let empty = keyspace.heap.used
+        let value = [UInt8](repeating: 0x78, count: size)
+        for _ in 0..<2 {
+            for i in 0..<keys {
+                Bytes.with("\(i)") { key in
+                    Bytes.with(value) {
+                        _ = keyspace.databases[i & 1].setString(key, $0, expiry: .at(1 << 50))
+                    }
+                }
+            }
+            let old = keyspace.dropAll()
+            #expect((old != nil) == isGivenBack)
+            old?.destroy()
+            #expect(keyspace.count == 0)
+            #expect(keyspace.heap.used == empty)
+            #expect(keyspace.databases.allSatisfy { $0.volatileCount == 0 })
+        }
     }
 
     @Test(arguments: [1, 500, 100_000])

@@ -73,6 +73,50 @@ struct Choices: RandomNumberGenerator {
         #expect(heap.chunkBytes <= 10 << 20)
     }
 
+    /// Blocks of an emptied heap overlap no more than those of a new one, and lie in the pages it had.
+    @Test func anEmptiedHeapIsAsNew() {
+        var choices = Choices(state: 4)
+        let heap = Heap()
+        defer { heap.destroy() }
+        #expect(heap.empty())
+        for round in 0..<20 {
+            var blocks: [(place: Address, size: Int)] = []
+            while heap.used < 5 << 20 {
+                let size = 1 << Int.random(in: 2...14, using: &choices)
+                blocks.append((heap.allocate(size), size))
+                blocks[blocks.count - 1].place.fill(UInt8(blocks.count & 0xFF), count: size)
+                if Int.random(in: 0..<3, using: &choices) == 0 {
+                    let freed = blocks.remove(at: Int.random(in: 0..<blocks.count, using: &choices))
+                    heap.free(freed.place, freed.size)
+                }
+            }
+            blocks.sort { $0.place.raw < $1.place.raw }
+            for (block, next) in zip(blocks, blocks.dropFirst()) {
+                #expect(block.place.raw + UInt(block.size) <= next.place.raw, "round \(round)")
+            }
+            let pages = heap.chunkBytes
+            #expect(heap.empty())
+            #expect(heap.used == 0)
+            #expect(heap.chunkBytes == pages)
+            #expect(pages <= 8 << 20)
+        }
+        let block = heap.allocate(10)
+        block.store(UInt8(7))
+        let large = heap.allocate(20_000)
+        #expect(!heap.empty(), "what an arena holds is not forgotten")
+        #expect(block.byte(at: 0) == 7)
+        heap.free(large, 20_000)
+    }
+
+    @Test func aHeapOfManyPagesIsNotEmptiedInPlace() {
+        let heap = Heap()
+        defer { heap.destroy() }
+        for _ in 0..<(10 << 20) / 1024 { _ = heap.allocate(1024) }
+        let used = heap.used
+        #expect(!heap.empty())
+        #expect(heap.used == used)
+    }
+
     @Test func everySizeHasAClassThatHoldsIt() {
         for size in 1...17_000 {
             let rounded = Heap.rounded(size)

@@ -24,7 +24,7 @@ extension Server {
     }
 
     /// Empties database `index`, or all of them (nil); returns the number of keys that are gone.
-    /// The memory of a whole data set is given back by a thread, for it can take a while.
+    /// The memory of a large data set is given back by a thread, for it can take a while.
     func flush(_ index: Int?, lazily: Bool) -> Int {
         watchers.touchAll(index) { database, key in
             Bytes.with(key) { keyspace.databases[database].find($0) != nil }
@@ -32,8 +32,7 @@ extension Server {
         if isTracking { invalidateFlushed(all: index == nil) }
         let all = keyspace.count
         guard let index, keyspace.databases[index].count < all else {
-            let old = keyspace.dropAll()
-            jobs.submit { old.destroy() }
+            if let old = keyspace.dropAll() { jobs.submit { old.destroy() } }
             return all
         }
         let removed = keyspace.databases[index].count
