@@ -236,7 +236,9 @@ public struct HashTable<Keys: TableKeys> {
             let value = slot.load(UInt64.self)
             if value == 0 || value >> 48 > tag { return }
             if value >> 48 == tag {
+                // Half of the elements of usual size lie across two lines.
                 Self.element(value).prefetch()
+                (Self.element(value) + 32).prefetch()
                 return
             }
             slot = slot + 8

@@ -65,6 +65,9 @@ public struct SetValue {
 
     public typealias Table = HashTable<SetMember>
 
+    /// In the caller: as a call's result it lies in memory, and to read what was just written there in
+    /// other pieces waits for the writes.
+    @inline(__always)
     public init(_ entry: Entry, in database: borrowing Database) {
         self.entry = entry
         kind = entry.kind
