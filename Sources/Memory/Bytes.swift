@@ -96,12 +96,16 @@ public struct Bytes: BitwiseCopyable {
         guard count == literal.utf8CodeUnitCount else { return false }
         let other = Bytes(literal)
         for i in 0..<count {
-            var c = start.byte(at: i)
-            if c >= 0x41 && c <= 0x5A { c |= 0x20 }
-            if c != other.start.byte(at: i) { return false }
+            if start.byte(at: i).lowerCased != other.start.byte(at: i) { return false }
         }
         return true
     }
+}
+
+extension UInt8 {
+    /// A capital letter of ASCII as the small one; any other byte as it is, as Redis's words are compared.
+    @inlinable @inline(__always)
+    public var lowerCased: UInt8 { self >= 0x41 && self <= 0x5A ? self | 0x20 : self }
 }
 
 extension Bytes: Equatable, Comparable {

@@ -105,7 +105,7 @@ public enum Glob {
 
     @inline(__always)
     private static func fold(_ c: UInt8, _ ignoringCase: Bool) -> UInt8 {
-        ignoringCase && c >= 0x41 && c <= 0x5A ? c | 0x20 : c
+        ignoringCase ? c.lowerCased : c
     }
 
     @inline(__always)

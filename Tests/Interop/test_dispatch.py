@@ -353,6 +353,15 @@ def test_renamed_commands_are_what_they_were(farm):
         assert refused(client.call, "GO").startswith("EXECABORT Transaction discarded because of: NOREPLICAS")
 
 
+def test_a_new_name_is_found_however_it_is_written(farm):
+    hidden, accented = "b840fc02" * 16, "\u00c9cho"
+    for kind in ("redis", "redwing"):
+        server = getattr(farm, kind)({"rename-command": [("CONFIG", hidden), ("ECHO", accented)]})
+        assert server.call(hidden.upper(), "GET", "port")[0] == b"port", kind
+        assert server.call("\u00c9CHO", "a") == b"a", kind
+        assert refused(server.call, "\u00e9cho", "a").startswith("ERR unknown command"), kind
+
+
 def test_an_own_aof_is_read_whatever_echo_is_called(farm):
     server = farm.redwing({"appendonly": "yes", "rename-command": ("ECHO", "")})
     master = farm.redwing(DISK)

@@ -26,6 +26,25 @@ import Testing
         }
     }
 
+    /// However long the name is, and whatever letters it has: only those of ASCII have another case.
+    @Test func aRenamedCommandIsFoundByItsNewNameAlone() {
+        for name in ["a", String(repeating: "b840fc02", count: 16), "ÉchO", "two words"] {
+            var table = CommandTable()
+            let isNew = table.rename("config", to: name)
+            #expect(isNew)
+            func find(_ word: String) -> String? { Bytes.with(word) { table.find($0)?.name } }
+            #expect(find(name) == "config")
+            #expect(find("config") == nil)
+            #expect(find("éCHo") == nil)
+            let swapped = name.utf8.map {
+                $0.lowerCased == $0 && $0 >= 0x61 && $0 < 0x7B ? $0 - 0x20 : $0
+            }
+            #expect(Bytes.with(swapped) { table.find($0)?.name } == "config")
+            let isFree = table.rename("echo", to: name)
+            #expect(!isFree)
+        }
+    }
+
     /// One byte is another, missing, or one too many.
     @Test func whatOnlyLooksAlikeIsNotFound() {
         let names = Set(table.all.map { $0.name })

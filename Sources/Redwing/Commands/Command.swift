@@ -177,9 +177,7 @@ public final class Command {
 
     private func isSpelled(_ word: Bytes) -> Bool {
         for i in 8..<length {
-            var c = word.start.byte(at: i)
-            if c >= 0x41 && c <= 0x5A { c |= 0x20 }
-            if c != letters[i] { return false }
+            if word.start.byte(at: i).lowerCased != letters[i] { return false }
         }
         return true
     }
@@ -217,7 +215,7 @@ public final class Command {
 
     private init(of other: Command, calledBy word: String) {
         name = other.name
-        letters = Array(word.lowercased().utf8)
+        letters = word.utf8.map(\.lowerCased)
         length = letters.count
         signature = Bytes.with(letters) { Self.signature($0) }
         arity = other.arity

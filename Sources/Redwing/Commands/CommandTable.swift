@@ -9,7 +9,7 @@ public struct CommandTable {
     private var byName: [String: Command] = [:]
     /// Open addressing over a hash of the lower-cased name, at most half full.
     private var slots: [Command?] = []
-    private static let longestName = 64
+    private var longestName = 0
 
     public init() {
         for family in Self.families() {
@@ -23,7 +23,7 @@ public struct CommandTable {
 
     /// The command that `word` names, in any case, without an allocation.
     public func find(_ word: Bytes) -> Command? {
-        if word.count > Self.longestName { return nil }
+        if word.count > longestName { return nil }
         var at = Self.hash(word) & (slots.count - 1)
         while let command = slots[at] {
             if command.isNamed(word) { return command }
@@ -33,7 +33,8 @@ public struct CommandTable {
     }
 
     /// rename-command: `command` is found under `name` only, or not at all when it is empty.
-    public mutating func rename(_ command: String, to name: String) -> Bool {
+    public mutating func rename(_ command: String, to newName: String) -> Bool {
+        let name = String(decoding: newName.utf8.map(\.lowerCased), as: UTF8.self)
         guard let found = byName[command] else { return false }
         byName[command] = nil
         if !name.isEmpty {
@@ -48,6 +49,7 @@ public struct CommandTable {
         var size = 64
         while size < byName.count * 2 { size *= 2 }
         slots = Array(repeating: nil, count: size)
+        longestName = byName.values.map(\.letters.count).max() ?? 0
         for command in byName.values {
             var at = Bytes.with(command.letters) { Self.hash($0) } & (size - 1)
             while slots[at] != nil { at = (at + 1) & (size - 1) }

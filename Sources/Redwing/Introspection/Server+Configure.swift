@@ -21,7 +21,7 @@ extension Server {
                 throw rename.line.wrong(
                     "No such command in rename-command", usage: CommandRename.usage)
             }
-            if !commands.rename(rename.name, to: rename.newName.lowercased()) {
+            if !commands.rename(rename.name, to: rename.newName) {
                 throw rename.line.wrong(
                     "Target command name already exists", usage: CommandRename.usage)
             }

@@ -192,6 +192,6 @@ struct Rights: Equatable {
     }
 
     static func lowercased(_ word: some Sequence<UInt8>) -> [UInt8] {
-        word.map { $0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 : $0 }
+        word.map(\.lowerCased)
     }
 }
