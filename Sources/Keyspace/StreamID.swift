@@ -68,7 +68,8 @@ public struct StreamID: Hashable, Comparable, BitwiseCopyable, Sendable {
 
     public var array: [UInt8] { Array("\(ms)-\(seq)".utf8) }
 
-    /// "ms-seq", or "ms" with `missing` for the rest; leading zeros are fine. Nil for anything else.
+    /// "ms-seq", or "ms" with `missing` for the rest; nil for anything else. What strtoull reads as a
+    /// number is one, as for Redis: white space and a plus before it, leading zeros.
     public static func parse(_ text: Bytes, missing: UInt64) -> StreamID? {
         guard text.count < 128 else { return nil }
         var dash = 0
@@ -87,11 +88,14 @@ public struct StreamID: Hashable, Comparable, BitwiseCopyable, Sendable {
         return number(text.prefix(text.count - 2))
     }
 
-    private static func number(_ digits: Bytes) -> UInt64? {
-        if digits.isEmpty { return nil }
+    private static func number(_ text: Bytes) -> UInt64? {
+        var first = 0
+        while first < text.count, text[first] == 0x20 || text[first] &- 0x09 < 5 { first += 1 }
+        if first < text.count, text[first] == UInt8(ascii: "+") { first += 1 }
+        if first == text.count { return nil }
         var value: UInt64 = 0
-        for i in 0..<digits.count {
-            let digit = digits[i] &- 0x30
+        for i in first..<text.count {
+            let digit = text[i] &- 0x30
             if digit > 9 { return nil }
             let (scaled, over) = value.multipliedReportingOverflow(by: 10)
             let (sum, carry) = scaled.addingReportingOverflow(UInt64(digit))

@@ -25,6 +25,7 @@ ROWS = {
         "ZADD z GT INCR -1 a", "ZADD z LT INCR -1 a", "ZADD z INCR 1 a 2 b", "ZADD z INCR inf i",
         "ZADD z INCR -inf i", "ZSCORE z i", "ZINCRBY z -inf i", "ZINCRBY z 2 a", "ZINCRBY z x a",
         "ZINCRBY n 2.25 a", "ZINCRBY z nan a",
+        "ZINCRBY z NX a", "ZINCRBY z xx a", "ZINCRBY z CH INCR", "ZINCRBY z GT LT", "ZINCRBY z 1 NX", "ZRANGE z 0 -1",
     ],
     "ZADD refuses": [
         "ZADD z 1", "ZADD z 1 a 2", "ZADD z NX", "ZADD z NX 1", "ZADD z x a", "ZADD z 1 a x b", "EXISTS z",

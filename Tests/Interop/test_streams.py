@@ -88,6 +88,12 @@ ROWS = {
         "XADD s 18446744073709551615-* a b", "XADD s 18446744073709551615-* a b", "XADD s * a b",
         "XRANGE s - +", "XLEN s", "XLEN none", "TYPE s", "OBJECT ENCODING s",
     ],
+    "ids as strtoull reads them": [
+        "XADD s +1 a b", "XADD s ' 2' a b", "XADD s '3- +4' a b", ("XADD", "s", b"\t3-\x0b05", "a", "b"), "XADD s '4 ' a b",
+        "XADD s '+ 4' a b", "XADD s ++4 a b", "XADD s +4-* a b", "XADD s 4-+ a b", "XRANGE s +1 ' 3'", "XRANGE s (+1 +",
+        "XREAD STREAMS s ' 3-4'", "XDEL s ' 1'", "XTRIM s MINID +3", "XGROUP CREATE s g ' 2'", "XLEN s",
+        ("XADD", "s", b"\x084", "a", "b"), ("XADD", "s", b"\x0e4", "a", "b"), "XADD s '' a b",
+    ],
     "XADD counts its words": [
         "XADD s 1", "XADD s 1 a", "XADD s 1 a b c", "XADD s *", "XADD s * a", "XADD s MAXLEN 5 *",
         "XADD s NOMKSTREAM 1 a b", "EXISTS s", "XADD s NOMKSTREAM MAXLEN 5 1 a b", "XADD s 1 a b",

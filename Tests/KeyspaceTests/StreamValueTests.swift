@@ -285,7 +285,7 @@ private func load(_ payload: [UInt8], _ heap: Heap) throws -> StreamValue {
     @Test(
         "ids as text",
         arguments: [
-            ("0-0", 0, 0), ("5", 5, 7), ("007-1", 7, 1),
+            ("0-0", 0, 0), ("5", 5, 7), ("007-1", 7, 1), (" \t\u{0B}+7-\r+01", 7, 1),
             ("18446744073709551615-18446744073709551615", UInt64.max, UInt64.max),
         ])
     func ids(text: String, ms: UInt64, seq: UInt64) {
@@ -295,7 +295,8 @@ private func load(_ payload: [UInt8], _ heap: Heap) throws -> StreamValue {
         buffer.commit(id.write(to: buffer.reserve(StreamID.maximumText)))
         #expect(buffer.bytes.array == id.array)
         for bad in [
-            "", "-", "+", "a", "1-", "-1", "1-x", "1-2-3", "18446744073709551616", " 1", "1-*",
+            "", "-", "+", "a", "1-", "-1", "1-x", "1-2-3", "18446744073709551616", " ", " +", "1 ",
+            "1-+", "+ 1", "++1", "1-*",
         ] {
             #expect(Bytes.with(bad) { StreamID.parse($0, missing: 0) } == nil)
         }

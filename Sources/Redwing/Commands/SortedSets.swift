@@ -112,9 +112,7 @@ enum SortedSets {
         var options = AddOptions()
         options.increments = increments
         var first = 2
-        if !increments {
-            while first < client.count && options.take(client[first]) { first += 1 }
-        }
+        while first < client.count && options.take(client[first]) { first += 1 }
         let words = client.count - first
         if words == 0 || words % 2 != 0 { return client.syntaxError() }
         if let error = options.error(pairs: words / 2) { return client.reply.error(error) }

@@ -197,22 +197,30 @@ enum Strings {
     // MARK: GET with a change of the key
 
     static func getex(_ c: Client) {
-        var expiry: Int64?
         var persist = false
-        if c.count > 2 {
-            if c.count == 3, c.word(2, is: "persist") {
+        // An option may stand there twice: the last one counts.
+        var option: (unit: ExpiryUnit, relative: Bool)?
+        var index = 2
+        while index < c.count {
+            if option == nil, c.word(index, is: "persist") {
                 persist = true
-            } else if c.count == 4, let option = ExpiryTime.option(c[2]) {
-                guard c.server.peek(c[1], in: c.database) != nil else { return c.reply.null() }
-                guard let time = ExpiryTime.parse(c, 3, option.unit, relative: option.relative)
-                else { return }
-                expiry = time
+                index += 1
+            } else if !persist, index + 1 < c.count, let next = ExpiryTime.option(c[index]),
+                option.map({ $0 == next }) ?? true
+            {
+                option = next
+                index += 2
             } else {
                 return c.syntaxError()
             }
         }
         guard let entry = c.lookupRead(c[1]) else { return c.reply.null() }
         guard c.check(entry, is: .string) else { return }
+        var expiry: Int64?
+        if let option {
+            expiry = ExpiryTime.parse(c, index - 1, option.unit, relative: option.relative)
+            if expiry == nil { return }
+        }
         reply(c, entry)
         if let expiry {
             if Expiries.isPast(c, expiry) { return Expiries.deleteInstead(c, c[1]) }
