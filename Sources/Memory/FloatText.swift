@@ -14,12 +14,15 @@ public enum FloatText {
     // MARK: Parsing
 
     /// The double that all of `bytes` spells (strtod: also "inf", hexadecimal, exponents). Nil when
-    /// it begins with white space, is empty, NaN, or too large or too small (Redis's rule).
-    public static func parseDouble(_ bytes: Bytes) -> Double? {
+    /// it begins with white space, is empty, NaN, or too large or too small (Redis's rule); with `anySize`
+    /// too large is infinite and too small is 0.
+    public static func parseDouble(_ bytes: Bytes, anySize: Bool = false) -> Double? {
         if let short = parseShort(bytes) { return short }
         var value = 0.0
-        return unsafe withText(bytes) { unsafe redwing_parse_double($0, bytes.count, &value) }
-            ? value : nil
+        let isNumber = unsafe withText(bytes) {
+            unsafe redwing_parse_double($0, bytes.count, anySize ? 1 : 0, &value)
+        }
+        return isNumber ? value : nil
     }
 
     /// Digits with at most one point and 19 digits at most, without strtod. Nil for everything else, and

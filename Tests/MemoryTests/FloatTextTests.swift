@@ -36,6 +36,15 @@ struct FloatTextTests {
         #expect(Bytes.with(text) { FloatText.parseDouble($0) } == value)
     }
 
+    @Test(
+        arguments: [
+            ("1e400", .infinity), ("-1e400", -.infinity), ("1e-400", 0), ("5", 5), ("x", nil),
+            ("nan", nil),
+        ] as [(String, Double?)])
+    func readsDoublesOfAnySize(text: String, value: Double?) {
+        #expect(Bytes.with(text) { FloatText.parseDouble($0, anySize: true) } == value)
+    }
+
     /// One to twenty digits, the point anywhere; and what doubles print, which ends in doubtful bits.
     @Test func shortPathEqualsStrtod() {
         for round in 0..<40_000 {

@@ -52,13 +52,17 @@ static inline int redwing_parse_long_double(const char *text, size_t size, long 
     return 0;
 }
 
-/** As redwing_parse_long_double, for a double by strtod. */
-static inline int redwing_parse_double(const char *text, size_t size, double *value) {
+/**
+ * As redwing_parse_long_double, for a double by strtod. With `any_size`, what is too large is infinite and
+ * what is too small is 0.
+ */
+static inline int redwing_parse_double(const char *text, size_t size, int any_size,
+                                       double *value) {
     char *end = NULL;
     errno = 0;
     *value = strtod(text, &end);
     if (end != text + size || *value != *value) return -1;
-    if (errno == ERANGE && (*value == 0 || *value > 1 || *value < -1)) return -1;
+    if (!any_size && errno == ERANGE && (*value == 0 || *value > 1 || *value < -1)) return -1;
     return 0;
 }
 
