@@ -100,26 +100,27 @@ enum Bits {
         var to: Int
         var endGiven: Bool
 
-        /// Nil after an error. `from` > `to` is the empty range.
-        static func parse(_ c: Client, _ first: Int, _ count: Int) -> Range? {
+        /// Nil after an error. `from` > `to` is the empty range. Of two errors the first counts, and
+        /// BITPOS reads the unit before the end.
+        static func parse(
+            _ c: Client, _ first: Int, _ count: Int, unitBeforeEnd: Bool = false
+        ) -> Range? {
             var from: Int64 = 0
             var last: Int64 = Int64(count) - 1
             let words = c.count - first
-            var inBits = false
+            let inBits = words == 3 && c.word(first + 2, is: "bit")
+            let unitIsWrong = words == 3 && !inBits && !c.word(first + 2, is: "byte")
             if words >= 1 {
                 guard let value = c.integer(first) else { return nil }
                 from = value
             }
-            if words >= 2 {
+            if words >= 2, !(unitBeforeEnd && unitIsWrong) {
                 guard let value = c.integer(first + 1) else { return nil }
                 last = value
             }
-            if words == 3 {
-                inBits = c.word(first + 2, is: "bit")
-                if !inBits && !c.word(first + 2, is: "byte") {
-                    c.syntaxError()
-                    return nil
-                }
+            if unitIsWrong {
+                c.syntaxError()
+                return nil
             }
             let size = Int64(inBits ? count * 8 : count)
             if from < 0 && last < 0 && from > last { return Range(from: 1, to: 0, endGiven: true) }
@@ -172,7 +173,7 @@ enum Bits {
         guard c.check(entry, is: .string) else { return }
         if c.count > 6 { return c.syntaxError() }
         entry.withString { text in
-            guard let range = Range.parse(c, 3, text.count) else { return }
+            guard let range = Range.parse(c, 3, text.count, unitBeforeEnd: true) else { return }
             if range.from > range.to { return c.reply.integer(-1) }
             if let found = find(bit == 1, text, range.from, range.to) {
                 return c.reply.integer(found)
