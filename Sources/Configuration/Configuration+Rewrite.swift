@@ -74,7 +74,7 @@ private struct RewrittenFile {
         if parts.last?.isEmpty == true { parts.removeLast() }
         for line in parts {
             if line == Configuration.signature { hasSignature = true }
-            let body = line.drop(while: Syntax.isSpace)
+            let body = line.drop(while: \.isSpace)
             if let first = body.first, first != UInt8(ascii: "#"), let words = Syntax.split(body),
                 !words.isEmpty
             {
@@ -118,7 +118,7 @@ private struct RewrittenFile {
     /// Whether an old line has the same values, however it is written (aliases, quotes, 4kb for
     /// 4096): then it stays as its author wrote it.
     private func says(_ old: [UInt8]?, _ new: [UInt8]) -> Bool {
-        guard let old, let before = Syntax.split(old.drop(while: Syntax.isSpace)),
+        guard let old, let before = Syntax.split(old.drop(while: \.isSpace)),
             var now = Syntax.split(new), before.count == now.count
         else { return false }
         if Self.name(of: now).hasPrefix(Self.limits), Self.name(of: now) == Self.name(of: before) {

@@ -12,7 +12,7 @@ enum Syntax {
         var words: Words = []
         var at = 0
         while true {
-            while at < line.count && isSpace(line[at]) { at += 1 }
+            while at < line.count && line[at].isSpace { at += 1 }
             guard at < line.count, line[at] != 0 else { return words }
             var word: [UInt8] = []
             guard take(line, &at, &word) else { return nil }
@@ -21,7 +21,7 @@ enum Syntax {
     }
 
     private static func take(_ line: [UInt8], _ at: inout Int, _ word: inout [UInt8]) -> Bool {
-        while at < line.count, line[at] != 0, !isSpace(line[at]) {
+        while at < line.count, line[at] != 0, !line[at].isSpace {
             switch line[at] {
             case UInt8(ascii: "\""):
                 return takeQuoted(line, &at, &word)
@@ -78,7 +78,7 @@ enum Syntax {
     /// A closing quote must be followed by white space or the end.
     private static func endQuote(_ line: [UInt8], _ at: inout Int) -> Bool {
         at += 1
-        return at >= line.count || isSpace(line[at])
+        return at >= line.count || line[at].isSpace
     }
 
     private static func escape(_ c: UInt8) -> UInt8 {
@@ -100,9 +100,6 @@ enum Syntax {
         default: return nil
         }
     }
-
-    /// isspace(3) of the C locale.
-    static func isSpace(_ c: UInt8) -> Bool { c == 32 || (c >= 9 && c <= 13) }
 
     /// The word in double quotes, such that `split` gives it back.
     static func quoted(_ word: [UInt8]) -> [UInt8] {

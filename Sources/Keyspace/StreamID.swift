@@ -89,13 +89,12 @@ public struct StreamID: Hashable, Comparable, BitwiseCopyable, Sendable {
     }
 
     private static func number(_ text: Bytes) -> UInt64? {
-        var first = 0
-        while first < text.count, text[first] == 0x20 || text[first] &- 0x09 < 5 { first += 1 }
-        if first < text.count, text[first] == UInt8(ascii: "+") { first += 1 }
-        if first == text.count { return nil }
+        var digits = text.withoutLeadingSpace
+        if digits.count > 0, digits[0] == UInt8(ascii: "+") { digits = digits.dropFirst(1) }
+        if digits.isEmpty { return nil }
         var value: UInt64 = 0
-        for i in first..<text.count {
-            let digit = text[i] &- 0x30
+        for i in 0..<digits.count {
+            let digit = digits[i] &- 0x30
             if digit > 9 { return nil }
             let (scaled, over) = value.multipliedReportingOverflow(by: 10)
             let (sum, carry) = scaled.addingReportingOverflow(UInt64(digit))

@@ -90,6 +90,13 @@ public struct Bytes: BitwiseCopyable {
         return try copy.withUTF8 { unsafe try body(Bytes(UnsafeRawBufferPointer($0))) }
     }
 
+    /// What stands behind the white space at its beginning.
+    public var withoutLeadingSpace: Bytes {
+        var at = 0
+        while at < count, start.byte(at: at).isSpace { at += 1 }
+        return dropFirst(at)
+    }
+
     /// Equal without regard to ASCII case; `literal` is given in lower case.
     @inlinable
     public func equalsIgnoringCase(_ literal: StaticString) -> Bool {
@@ -106,6 +113,10 @@ extension UInt8 {
     /// A capital letter of ASCII as the small one; any other byte as it is, as Redis's words are compared.
     @inlinable @inline(__always)
     public var lowerCased: UInt8 { self >= 0x41 && self <= 0x5A ? self | 0x20 : self }
+
+    /// isspace(3) of the C locale.
+    @inlinable @inline(__always)
+    public var isSpace: Bool { self == 0x20 || self &- 0x09 < 5 }
 }
 
 extension Bytes: Equatable, Comparable {

@@ -25,6 +25,12 @@ public enum FloatText {
         return isNumber ? value : nil
     }
 
+    /// The double that strtod reads when all of `bytes` has to be part of it: white space before it is
+    /// allowed, and no text at all is 0.
+    public static func parseAsStrtod(_ bytes: Bytes, anySize: Bool = false) -> Double? {
+        bytes.isEmpty ? 0 : parseDouble(bytes.withoutLeadingSpace, anySize: anySize)
+    }
+
     /// Digits with at most one point and 19 digits at most, without strtod. Nil for everything else, and
     /// where the last bit would be in doubt.
     ///
@@ -131,7 +137,7 @@ public enum FloatText {
     private static func withText(_ bytes: Bytes, _ parse: (UnsafePointer<CChar>) -> Int32) -> Bool {
         guard bytes.count > 0 else { return false }
         let first = bytes.start.byte(at: 0)
-        if first == 32 || (first >= 9 && first <= 13) { return false }
+        if first.isSpace { return false }
         return unsafe withUnsafeTemporaryAllocation(byteCount: bytes.count + 1, alignment: 1) {
             room in
             let place = unsafe room.baseAddress.map { unsafe Address($0) } ?? .null

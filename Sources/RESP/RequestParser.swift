@@ -203,7 +203,7 @@ public enum InlineWords {
     public static func split(_ line: Bytes, into store: ByteBuffer) -> [Range<Int>]? {
         var words: [Range<Int>] = []
         var i = 0
-        func blank(_ c: UInt8) -> Bool { c == 0x20 || (c >= 0x09 && c <= 0x0D) || c == 0 }
+        func blank(_ c: UInt8) -> Bool { c.isSpace || c == 0 }
         while true {
             while i < line.count, blank(line[i]) { i += 1 }
             if i == line.count { return words }

@@ -65,7 +65,8 @@ ROWS = {
         "ZRANGE z 3 (1 BYSCORE REV LIMIT 1 1", "ZRANGEBYSCORE z x 1", "ZRANGEBYSCORE z 1 (", "ZRANGEBYSCORE z ( 9",
         "ZRANGEBYSCORE z '' 9", "ZRANGEBYSCORE z nan 9", "ZRANGEBYSCORE z 1 2 LIMIT x 1",
         "ZRANGEBYSCORE z 1 2 LIMIT 1", "ZRANGEBYSCORE none 1 2", "ZCOUNT z 1 2", "ZCOUNT z (1 (2",
-        "ZCOUNT z -inf inf", "ZCOUNT z -1e400 1e400", "ZCOUNT z (1e-400 (1e400", "ZCOUNT z 5 1", "ZCOUNT none 1 2", "ZCOUNT z a b", "SET str 1", "ZCOUNT str 1 2",
+        "ZCOUNT z -inf inf", "ZCOUNT z -1e400 1e400", "ZCOUNT z (1e-400 (1e400", "ZCOUNT z ' ' 1", "ZCOUNT z 5 1",
+        "ZCOUNT none 1 2", "ZCOUNT z a b", "SET str 1", "ZCOUNT str 1 2",
         "ZRANGEBYSCORE str 1 2", "ZRANGEBYSCORE z ' 1' 2", "ZRANGEBYSCORE z 1 2 BYLEX",
     ],
     "by member": [

@@ -210,12 +210,12 @@ public final class Command {
     @inline(__always)
     func accepts(_ count: Int) -> Bool { arity >= 0 ? count == arity : count >= -arity }
 
-    /// The same command, called by another name (rename-command).
+    /// The same command, called by another name in small letters (rename-command).
     func renamed(_ name: String) -> Command { Command(of: self, calledBy: name) }
 
     private init(of other: Command, calledBy word: String) {
         name = other.name
-        letters = word.utf8.map(\.lowerCased)
+        letters = Array(word.utf8)
         length = letters.count
         signature = Bytes.with(letters) { Self.signature($0) }
         arity = other.arity

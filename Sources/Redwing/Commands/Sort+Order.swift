@@ -74,9 +74,11 @@ extension Sort {
             var score: Double? = 0
             if let by = options.by {
                 // A key that isn't there counts as 0.
-                if let found = lookup(c, c[by], elements[place], number) { score = found }
+                if let found = lookup(c, c[by], elements[place], { FloatText.parseAsStrtod($0) }) {
+                    score = found
+                }
             } else {
-                score = number(elements[place])
+                score = FloatText.parseAsStrtod(elements[place])
             }
             guard let score else { return nil }
             scores.append(score)
@@ -106,15 +108,5 @@ extension Sort {
                 ? texts[a].compare(texts[b]) : (found[a] ? 1 : 0) - (found[b] ? 1 : 0)
             return descending ? order > 0 : order < 0
         }
-    }
-
-    /// As strtod reads the whole of `bytes`: white space before it is allowed, and nothing is 0.
-    private static func number(_ bytes: Bytes) -> Double? {
-        if bytes.isEmpty { return 0 }
-        var start = 0
-        while start < bytes.count, bytes[start] == 32 || (bytes[start] >= 9 && bytes[start] <= 13) {
-            start += 1
-        }
-        return FloatText.parseDouble(bytes.dropFirst(start))
     }
 }

@@ -256,14 +256,9 @@ extension SortedSets {
 
     private static func scoreBound(_ text: Bytes) -> (score: Double, excluded: Bool)? {
         let excluded = text.count > 0 && text[0] == UInt8(ascii: "(")
-        var number = excluded ? text.dropFirst(1) : text
-        // strtod, which Redis calls without a look at what it is given or at what it says, takes no
-        // text for 0, passes over white space, and knows no number that is too large or too small.
-        if number.isEmpty { return (0, excluded) }
-        while number.count > 1 && (number[0] == 32 || (9...13).contains(number[0])) {
-            number = number.dropFirst(1)
-        }
-        return FloatText.parseDouble(number, anySize: true).map { ($0, excluded) }
+        let number = excluded ? text.dropFirst(1) : text
+        // Redis calls strtod without a look at what it is given or at what it says.
+        return FloatText.parseAsStrtod(number, anySize: true).map { ($0, excluded) }
     }
 
     private static func lexBound(_ text: Bytes) -> LexBound? {

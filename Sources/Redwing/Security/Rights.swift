@@ -188,7 +188,7 @@ struct Rights: Equatable {
     // MARK: Words
 
     static func hasSpaces(_ word: [UInt8]) -> Bool {
-        word.contains { $0 == 0x20 || ($0 >= 0x09 && $0 <= 0x0D) || $0 == 0 }
+        word.contains { $0.isSpace || $0 == 0 }
     }
 
     static func lowercased(_ word: some Sequence<UInt8>) -> [UInt8] {
