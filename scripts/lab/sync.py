@@ -40,15 +40,17 @@ def offset(server):
 
 
 def wait_offsets_equal(master, *replicas, timeout=30.0):
-    """Each replica has applied all that the master has sent."""
-    def replica_offset(replica):
-        info = replica.info("replication")
-        return int(info.get("slave_repl_offset", info["master_repl_offset"]))
+    """Each replica has applied all that the master has sent. An offset counts within its history alone: before a
+    replica knows of a new one it may stand at an equal number of the old."""
+    def position(server, of_replica=False):
+        info = server.info("replication")
+        number = info.get("slave_repl_offset") if of_replica else None
+        return info["master_replid"], int(number or info["master_repl_offset"])
 
     for replica in replicas:
-        eventually(lambda: replica_offset(replica) == offset(master), timeout,
-                   message=lambda: f"offsets: {master} {offset(master)}, "
-                                   f"{replica} {replica_offset(replica)}")
+        eventually(lambda: position(replica, True) == position(master), timeout,
+                   message=lambda: f"histories and offsets: {master} {position(master)}, "
+                                   f"{replica} {position(replica, True)}")
 
 
 def assert_same(master, *replicas, timeout=30.0):
