@@ -34,16 +34,19 @@ public enum Decimal {
     /// that depends on how many there are.
     @inlinable
     static func write(_ magnitude: UInt64, to place: Address) -> Int {
-        if magnitude >= 100_000_000 {
-            let (front, back) = magnitude.quotientAndRemainder(dividingBy: 100_000_000)
-            let n = write(front, to: place)
-            place.store((eightDigits(back) | zeros).littleEndian, at: n)
-            return n &+ 8
-        }
+        if magnitude >= 100_000_000 { return writeLong(magnitude, to: place) }
         let digits = eightDigits(magnitude)
         let leading = min(7, digits.trailingZeroBitCount >> 3)
         place.store(((digits | zeros) >> UInt64(leading &* 8)).littleEndian)
         return 8 &- leading
+    }
+
+    @usableFromInline @inline(never)
+    static func writeLong(_ magnitude: UInt64, to place: Address) -> Int {
+        let (front, back) = magnitude.quotientAndRemainder(dividingBy: 100_000_000)
+        let n = write(front, to: place)
+        place.store((eightDigits(back) | zeros).littleEndian, at: n)
+        return n &+ 8
     }
 
     @usableFromInline static let zeros: UInt64 = 0x3030_3030_3030_3030
