@@ -120,8 +120,7 @@ extension Server {
         let start = clock
         command.body(client)
         currentReference = previous
-        clock = fastClock.read()
-        now = (clock &+ wallOffset) / 1_000_000
+        readClock()
         let nanoseconds = UInt64(bitPattern: clock &- start)
         command.nanoseconds &+= nanoseconds
         if !isRetry {

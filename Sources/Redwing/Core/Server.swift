@@ -19,8 +19,10 @@ public final class Server {
     public let startedAt: Int64
 
     // MARK: Clocks, read once a turn and after each command
-    /// Unix time in ms.
-    public internal(set) var now: Int64
+    /// Unix time in ms. Not kept: most commands don't ask.
+    public var now: Int64 { heldNow ?? (clock &+ wallOffset) / 1_000_000 }
+    /// For the commands of a script time stands still.
+    var heldNow: Int64?
     /// CLOCK_MONOTONIC in ns at the end of the last command or the last wait.
     var clock: Int64
     var fastClock = FastClock()
@@ -96,11 +98,10 @@ public final class Server {
         clock = redwing_monotonic_ns()
         let wall = redwing_wall_us()
         wallOffset = wall * 1000 - clock
-        now = wall / 1000
-        startedAt = now / 1000
-        persistence = Persistence(now: now)
+        startedAt = wall / 1_000_000
+        persistence = Persistence(now: wall / 1000)
         runID = RandomText.hex(40)
-        lruClock = UInt32(truncatingIfNeeded: now / 1000) & 0xFF_FFFF
+        lruClock = UInt32(truncatingIfNeeded: startedAt) & 0xFF_FFFF
         try applyConfiguration()
     }
 
@@ -109,12 +110,10 @@ public final class Server {
     func readClocks() {
         if let time = fastClock.readIfExact() {
             clock = time
-            now = (clock &+ wallOffset) / 1_000_000
             return
         }
         clock = fastClock.synchronize()
         wallOffset = redwing_wall_us() * 1000 - clock
-        now = (clock + wallOffset) / 1_000_000
         let lru = UInt32(truncatingIfNeeded: now / 1000) & 0xFF_FFFF
         if lru != lruClock {
             lruClock = lru
@@ -123,10 +122,7 @@ public final class Server {
     }
 
     @inline(__always)
-    func readClock() {
-        clock = fastClock.read()
-        now = (clock &+ wallOffset) / 1_000_000
-    }
+    func readClock() { clock = fastClock.read() }
 
     /// A client of the server's own (scripts, AOF loading): no connection, everything allowed.
     public func makeInternalClient() -> Client {

@@ -38,8 +38,9 @@ extension ScriptingRoom {
 
         client.reply.out.removeAll(keeping: 1 << 20)
         client.command = command
-        server.now = run.now
+        server.heldNow = run.now
         server.call(client, command)
+        server.heldNow = nil
         if run.caller.flags.contains(.tracking), command.flags.contains(.readonly),
             let outer = run.caller.command
         {
