@@ -119,6 +119,8 @@ public final class Command {
     let letters: [UInt8]
     private let length: Int
     private let signature: UInt64
+    /// The beginning of the name as it was last written: most write it the same way each time.
+    private var lastSpelling: UInt64
 
     /// `flags` as COMMAND prints them, separated by spaces ("write denyoom fast"), then ours; `keys`
     /// first, last and step; `categories` separated by spaces, without "@"; `group` when it isn't the
@@ -132,7 +134,8 @@ public final class Command {
         self.name = name
         letters = Array(name.utf8)
         length = letters.count
-        signature = Bytes.with(letters) { Self.signature($0) }
+        signature = Bytes.with(letters) { Self.lowerCased(Self.beginning($0)) }
+        lastSpelling = signature
         self.arity = arity
         self.flags = CommandFlags(words: flags)
         (firstKey, lastKey, keyStep) = keys
@@ -171,8 +174,13 @@ public final class Command {
     /// Whether `word` names this command, in any case.
     @inline(__always)
     func isNamed(_ word: Bytes) -> Bool {
-        word.count == length && Self.signature(word) == signature
-            && (length <= 8 || isSpelled(word))
+        if word.count != length { return false }
+        let beginning = Self.beginning(word)
+        if beginning != lastSpelling {
+            if Self.lowerCased(beginning) != signature { return false }
+            lastSpelling = beginning
+        }
+        return length <= 8 || isSpelled(word)
     }
 
     private func isSpelled(_ word: Bytes) -> Bool {
@@ -182,23 +190,25 @@ public final class Command {
         return true
     }
 
-    /// The first eight bytes, lower-cased: all there is of most names. Bytes of shorter ones stand in
-    /// another order, or twice.
+    /// The first eight bytes: all there is of most names. Bytes of shorter ones stand in another order,
+    /// or twice.
     @inline(__always)
-    private static func signature(_ word: Bytes) -> UInt64 {
+    private static func beginning(_ word: Bytes) -> UInt64 {
         let (start, count) = (word.start, word.count)
-        let text: UInt64
-        if count >= 8 {
-            text = start.load(UInt64.self)
-        } else if count >= 4 {
+        if count >= 8 { return start.load(UInt64.self) }
+        if count >= 4 {
             let (front, back) = (start.load(UInt32.self), start.load(UInt32.self, at: count &- 4))
-            text = UInt64(front) | UInt64(back) << 32
-        } else if count > 0 {
-            let (first, last) = (start.byte(at: 0), start.byte(at: count &- 1))
-            text = UInt64(first) | UInt64(start.byte(at: count >> 1)) << 8 | UInt64(last) << 16
-        } else {
-            return 0
+            return UInt64(front) | UInt64(back) << 32
         }
+        if count > 0 {
+            let (first, last) = (start.byte(at: 0), start.byte(at: count &- 1))
+            return UInt64(first) | UInt64(start.byte(at: count >> 1)) << 8 | UInt64(last) << 16
+        }
+        return 0
+    }
+
+    @inline(__always)
+    private static func lowerCased(_ text: UInt64) -> UInt64 {
         // Bit 7 of each byte from "A" on, and of each behind "Z": they differ in capital letters.
         let low = text & 0x7F7F_7F7F_7F7F_7F7F
         let fromA = low &+ 0x3F3F_3F3F_3F3F_3F3F
@@ -217,7 +227,8 @@ public final class Command {
         name = other.name
         letters = Array(word.utf8)
         length = letters.count
-        signature = Bytes.with(letters) { Self.signature($0) }
+        signature = Bytes.with(letters) { Self.lowerCased(Self.beginning($0)) }
+        lastSpelling = signature
         arity = other.arity
         flags = other.flags
         (firstKey, lastKey, keyStep) = (other.firstKey, other.lastKey, other.keyStep)
