@@ -49,9 +49,10 @@ public struct RequestWindow: ~Copyable {
             while word < last {
                 let line = Self.line(UInt8(ascii: "$"), bytes, at)
                 let size = line.number
-                guard size >= 0, size <= limits.bulk, size <= end &- line.behind &- 2 else {
-                    return
-                }
+                // No size, -1, is a large one unsigned.
+                guard UInt(bitPattern: size) <= UInt(bitPattern: limits.bulk),
+                    size <= end &- line.behind &- 2
+                else { return }
                 words.store(
                     Bytes(start: start + line.behind, count: size), at: word &* WordList.size)
                 at = line.behind &+ size &+ 2
@@ -85,13 +86,14 @@ public struct RequestWindow: ~Copyable {
     @inline(__always)
     private static func line(_ mark: UInt8, _ bytes: Bytes, _ at: Int) -> (number: Int, behind: Int)
     {
-        // Nearly each line is a mark, one digit or two, CR and LF: one load shows all of it.
+        // Nearly each line is a mark, one digit or two, CR and LF: one load shows all of it. Less what it
+        // would be with a zero and turned by the mark, it is the number or more than any digit.
         if bytes.count &- at >= 8 {
             let line = UInt64(littleEndian: bytes.start.load(UInt64.self, at: at))
+            let rest = UInt32(truncatingIfNeeded: line) &- (0x0A0D_3000 | UInt32(mark))
+            let digit = rest >> 8 | rest << 24
+            if _fastPath(digit <= 9) { return (Int(digit), at &+ 4) }
             let first = (line >> 8 & 0xFF) &- 0x30
-            if _fastPath(line & 0xFFFF_00FF == 0x0A0D_0000 | UInt64(mark) && first <= 9) {
-                return (Int(truncatingIfNeeded: first), at &+ 4)
-            }
             let second = (line >> 16 & 0xFF) &- 0x30
             if line & 0xFF_FF00_00FF == 0x0A_0D00_0000 | UInt64(mark), first &- 1 < 9, second <= 9 {
                 return (Int(truncatingIfNeeded: first &* 10 &+ second), at &+ 5)
