@@ -19,10 +19,34 @@ public enum StringForm: Sendable {
 
 extension Database {
     /// Sets `key` to a string, whatever it held before. `value` must not lie in the database.
+    @inlinable @inline(__always)
     @discardableResult
     public func setString(
         _ key: Bytes, _ value: Bytes, expiry: ExpiryChange = .clear,
         form: StringForm = .integerIfPossible
+    ) -> Entry {
+        if expiry == .clear, form == .integerIfPossible, let entry = overwrite(key, value) {
+            return entry
+        }
+        return setAnew(key, value, expiry: expiry, form: form)
+    }
+
+    /// Sets a remembered `key` to a short text where that changes nothing but bytes; nil where there is
+    /// more to it.
+    @inlinable @inline(__always)
+    func overwrite(_ key: Bytes, _ value: Bytes) -> Entry? {
+        guard value.count <= Entry.longestEmbedded, !Decimal.maySpell(value),
+            let entry = recall(key), entry.isInline(payload: Entry.inlineSize(value.count))
+        else { return nil }
+        entry.address.store(ValueKind.stringInline.rawValue)
+        if !keepsAccess { entry.access = newAccess }
+        (entry.payload + 1).copy(from: value)
+        return entry
+    }
+
+    @usableFromInline
+    func setAnew(
+        _ key: Bytes, _ value: Bytes, expiry: ExpiryChange, form: StringForm
     ) -> Entry {
         if form == .integerIfPossible, let integer = Decimal.parse(value) {
             return setInteger(key, integer, expiry: expiry)

@@ -43,6 +43,12 @@ public final class Database {
 
     /// What `find` looks at first: see `remember`.
     @usableFromInline var remembered = Entry(.null)
+    /// Its key; while there is none, of a size that no key has.
+    @usableFromInline var rememberedKey = noKey
+    @usableFromInline static var noKey: Bytes { Bytes(start: .null, count: -1) }
+    @usableFromInline static let longestRemembered = 32
+    /// Another one after each change that moved or freed an entry's block.
+    @usableFromInline var stamp: UInt64 = 0
     public internal(set) var keys: HashTable<EntryKeys>
     public internal(set) var volatileKeys: HashTable<EntryKeys>
 
@@ -64,20 +70,39 @@ public final class Database {
     /// The entry of `key`, whether logically expired or not.
     @inlinable @inline(__always)
     public func find(_ key: Bytes) -> Entry? {
-        if !remembered.address.isNull, remembered.key == key { return remembered }
+        if let entry = recall(key) { return entry }
         let element = keys.find(key)
         return element.isNull ? nil : Entry(element)
+    }
+
+    /// The remembered entry, if it is `key`'s.
+    @inlinable @inline(__always)
+    public func recall(_ key: Bytes) -> Entry? {
+        key.count == rememberedKey.count
+            && key.start.equalsShort(rememberedKey.start, count: key.count) ? remembered : nil
     }
 
     /// `key` will be asked for by one request after the other: its entry is found without the table, until
     /// `forget`, or until anything happens to the entry's block or the tables.
     public func remember(_ key: Bytes) {
         forget()
-        remembered = find(key) ?? Entry(.null)
+        if let entry = find(key) { remember(entry) }
+    }
+
+    /// As `remember` of the entry's key. Not one of more than 32 bytes: `recall` is to be short.
+    @inlinable @inline(__always)
+    func remember(_ entry: Entry) {
+        let key = entry.key
+        if key.count > Self.longestRemembered { return }
+        remembered = entry
+        rememberedKey = key
     }
 
     @inlinable @inline(__always)
-    public func forget() { remembered = Entry(.null) }
+    public func forget() {
+        rememberedKey = Self.noKey
+        stamp &+= 1
+    }
 
     /// A key at random, each as likely as any other.
     public func randomEntry() -> Entry? {

@@ -8,7 +8,7 @@ extension Entry {
     /// Bytes of an entry's block up to which a string is held in place.
     @usableFromInline static let mostInline = 1024
     /// Longest string that Redis calls "embstr".
-    static let longestEmbedded = 44
+    @usableFromInline static let longestEmbedded = 44
 
     /// The value of a stringInteger.
     @inlinable @inline(__always)
@@ -27,7 +27,7 @@ extension Entry {
     }
 
     /// A short inline string without an expiry, whose payload takes just so many bytes.
-    @inline(__always)
+    @inlinable @inline(__always)
     func isInline(payload size: Int) -> Bool {
         address.byte(at: 0) & ~Self.rawFlag == ValueKind.stringInline.rawValue
             && size <= 0xFF && Int(payload.byte(at: 0)) == size - 1

@@ -18,14 +18,17 @@ public struct Foresight: ~Copyable {
 
     private struct Step: BitwiseCopyable {
         var key = Bytes.empty
-        var hash: UInt64 = 0
+        var probe = Probe(slot: .null, end: .null, tag: 0)
+        /// The entry that is likely the key's.
+        var entry = Address.null
         /// The words behind the key, empty when there are none.
         var second = Bytes.empty
         var third = Bytes.empty
-        /// The value's table, the member and its hash in it, once they are known.
+        /// The value's table, the member and where it is in it, once they are known.
         var table = Address.null
         var member = Bytes.empty
         var memberHash: UInt64 = 0
+        var memberProbe = Probe(slot: .null, end: .null, tag: 0)
         /// The skip list in which the member gets another place.
         var list = Address.null
     }
@@ -36,12 +39,18 @@ public struct Foresight: ~Copyable {
     /// Two for each step: where the member is, and where it goes.
     private let scoutStore = ByteBuffer(capacity: 2 * capacity * MemoryLayout<SkipScout>.stride)
     public private(set) var count = 0
+    /// Whose entries `fetch` found, and how its blocks lay then.
+    private var source: ObjectIdentifier?
+    private var stamp: UInt64 = 0
 
     public init() {}
 
     /// Forgets what was appended.
     @inline(__always)
-    public mutating func begin() { count = 0 }
+    public mutating func begin() {
+        count = 0
+        source = nil
+    }
 
     /// A key, with the two words behind it where its value's members matter. Not when it is full.
     @inline(__always)
@@ -59,17 +68,37 @@ public struct Foresight: ~Copyable {
 
     /// Asks for the memory of all that was appended: of the keys, and with `inside` of the hash's
     /// fields, the set's members and the sorted set's members that the words behind them name.
-    public func fetch(from database: Database, inside: Bool = false) {
+    public mutating func fetch(from database: Database, inside: Bool = false) {
         if database.count >= Self.fewElements {
             for i in 0..<count {
                 let key = self[i].key
-                let hash = redwing_hash(key.start.raw, key.count)
-                self[i].hash = hash
-                database.keys.prefetchSlot(hash)
+                let probe = database.keys.probe(redwing_hash(key.start.raw, key.count))
+                probe.slot.prefetch()
+                self[i].probe = probe
             }
-            for i in 0..<count { database.keys.prefetchElement(self[i].hash) }
+            for i in 0..<count {
+                var probe = self[i].probe
+                self[i].entry = probe.prefetchElement()
+            }
+            source = ObjectIdentifier(database)
+            stamp = database.stamp
         }
         if inside { fetchMembers(from: database) }
+    }
+
+    /// Whether there is anything for `recall`.
+    @inline(__always)
+    public var knowsEntries: Bool { source != nil }
+
+    /// Has `database` look first at the entry that was found for step `index`. What was found in another
+    /// database, or before any entry of this one moved or went, says nothing.
+    @inline(__always)
+    public func recall(_ index: Int, in database: Database) {
+        guard index < count, source == ObjectIdentifier(database), stamp == database.stamp else {
+            return
+        }
+        let entry = self[index].entry
+        if !entry.isNull { database.remember(Entry(entry)) }
     }
 
     private func fetchMembers(from database: Database) {
@@ -92,10 +121,13 @@ public struct Foresight: ~Copyable {
             self[i].memberHash = hash
             self[i].table = table.header
             if isPlaced { self[i].list = entry.container }
-            table.prefetchSlot(hash)
+            let probe = table.probe(hash)
+            probe.slot.prefetch()
+            self[i].memberProbe = probe
         }
-        for i in 0..<count where !self[i].table.isNull {
-            HashTable<FieldKeys>(self[i].table).prefetchElement(self[i].memberHash)
+        for i in 0..<count {
+            var probe = self[i].memberProbe
+            _ = probe.prefetchElement()
         }
         if count > 1 { fetchPaths() }
     }

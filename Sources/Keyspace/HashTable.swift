@@ -104,6 +104,45 @@ enum Segment {
     }
 }
 
+/// A walk through the slots of a hash. Good until the table changes.
+@usableFromInline
+struct Probe: BitwiseCopyable {
+    @usableFromInline var slot: Address
+    @usableFromInline let end: Address
+    @usableFromInline let tag: UInt64
+
+    @inlinable @inline(__always)
+    init(slot: Address, end: Address, tag: UInt64) {
+        self.slot = slot
+        self.end = end
+        self.tag = tag
+    }
+
+    /// Goes to the first slot from here on with the tag, and returns its element; null when there is none.
+    @inlinable @inline(__always)
+    mutating func next() -> Address {
+        while slot.raw < end.raw {
+            let value = slot.load(UInt64.self)
+            if value == 0 || value >> 48 > tag { return .null }
+            if value >> 48 == tag { return Address(UInt(value & Segment.addressMask)) }
+            slot = slot + 8
+        }
+        return .null
+    }
+
+    /// Asks for the cache lines of the element that is likely meant, and returns it; null when there is
+    /// none.
+    @inlinable @inline(__always)
+    mutating func prefetchElement() -> Address {
+        let element = next()
+        if element.isNull { return .null }
+        // Half of the elements of usual size lie across two lines.
+        element.prefetch()
+        (element + 32).prefetch()
+        return element
+    }
+}
+
 /// A table of elements, blocks that the caller owns and whose key `Keys` reads. A handle; the
 /// header's bytes belong to whoever made room for them (`headerSize`).
 @safe
@@ -177,18 +216,23 @@ public struct HashTable<Keys: TableKeys> {
     /// The slot of the element with `key`, or null. Good until the table changes.
     @inlinable
     public func findSlot(_ key: Bytes, _ hash: UInt64) -> Address {
-        let word = place(hash).load(UInt64.self)
-        if word == 0 { return .null }
-        let tag = Self.tag(hash, word >> 56)
-        var slot = Self.home(hash, word)
-        let end = Self.segment(word) + Self.words(word) &* 8
-        while slot.raw < end.raw {
-            let value = slot.load(UInt64.self)
-            if value == 0 || value >> 48 > tag { return .null }
-            if value >> 48 == tag && Keys.key(of: Self.element(value)) == key { return slot }
-            slot = slot + 8
+        var probe = probe(hash)
+        while true {
+            let element = probe.next()
+            if element.isNull { return .null }
+            if Keys.key(of: element) == key { return probe.slot }
+            probe.slot = probe.slot + 8
         }
-        return .null
+    }
+
+    /// Where elements with this hash would have their slots.
+    @inlinable @inline(__always)
+    func probe(_ hash: UInt64) -> Probe {
+        let word = place(hash).load(UInt64.self)
+        if word == 0 { return Probe(slot: .null, end: .null, tag: 0) }
+        return Probe(
+            slot: Self.home(hash, word), end: Self.segment(word) + Self.words(word) &* 8,
+            tag: Self.tag(hash, word >> 56))
     }
 
     @inlinable @inline(__always)
@@ -207,13 +251,6 @@ public struct HashTable<Keys: TableKeys> {
         segment(word) + (8 &+ Segment.home(tag(hash, word >> 56), words(word)) &* 8)
     }
 
-    /// Asks for the cache lines where an element with this hash would have its slot.
-    @inlinable
-    public func prefetchSlot(_ hash: UInt64) {
-        let word = place(hash).load(UInt64.self)
-        if word != 0 { Self.home(hash, word).prefetch() }
-    }
-
     /// Asks for the cache lines that an insertion with this hash touches: the slot's, and the one in
     /// which the segment counts its elements.
     @inlinable
@@ -222,27 +259,6 @@ public struct HashTable<Keys: TableKeys> {
         if word == 0 { return }
         Self.segment(word).prefetch()
         Self.home(hash, word).prefetch()
-    }
-
-    /// Asks for the cache line of the element that likely has this hash; after `prefetchSlot`.
-    @inlinable
-    public func prefetchElement(_ hash: UInt64) {
-        let word = place(hash).load(UInt64.self)
-        if word == 0 { return }
-        let tag = Self.tag(hash, word >> 56)
-        var slot = Self.home(hash, word)
-        let end = Self.segment(word) + Self.words(word) &* 8
-        while slot.raw < end.raw {
-            let value = slot.load(UInt64.self)
-            if value == 0 || value >> 48 > tag { return }
-            if value >> 48 == tag {
-                // Half of the elements of usual size lie across two lines.
-                Self.element(value).prefetch()
-                (Self.element(value) + 32).prefetch()
-                return
-            }
-            slot = slot + 8
-        }
     }
 
     // MARK: Changing

@@ -93,6 +93,12 @@ public struct Address: Hashable, BitwiseCopyable {
     @inlinable @inline(__always)
     public func equals(_ other: Address, count: Int) -> Bool {
         if count > 32 { return unsafe memcmp(pointer, other.pointer, count) == 0 }
+        return equalsShort(other, count: count)
+    }
+
+    /// As `equals`, for at most 32 bytes: no path of it is a call, so that a caller may be without a frame.
+    @inlinable @inline(__always)
+    public func equalsShort(_ other: Address, count: Int) -> Bool {
         if count > 16 {
             let end = count &- 16
             let front = load(Half.self) ^ other.load(Half.self)

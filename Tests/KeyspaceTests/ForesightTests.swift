@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //
-// Foresight is a guess: whatever it is given, it changes nothing.
+// Foresight is a guess: whatever it is given, it changes nothing, and no key is taken for another.
 
 import Memory
 import Testing
@@ -51,6 +51,73 @@ import Testing
         }
         #expect(shape(set) == before)
         #expect(database.count == 2)
+    }
+
+    /// Sixteen keys are looked up ahead, then asked for one by one while the database changes under them
+    /// in any way: what is found is what the table has.
+    @Test(arguments: [UInt64(1), 2, 3])
+    func whatIsRecalledIsWhatTheTableHas(seed: UInt64) {
+        var choices = Choices(state: seed)
+        let keyspace = Keyspace(databases: 2)
+        var foresight = Foresight()
+        for key in 0..<3000 {
+            for (index, database) in keyspace.databases.enumerated() {
+                let value = Bytes(index == 0 ? "a" : "b")
+                Bytes.with("key:\(key)") { _ = database.setString($0, value) }
+            }
+        }
+        var recalled = 0
+        for _ in 0..<2000 {
+            let database = keyspace.databases[Int.random(in: 0...1, using: &choices)]
+            let names = (0..<Foresight.capacity).map { _ in
+                Array("key:\(Int.random(in: 0..<3100, using: &choices))".utf8)
+            }
+            foresight.begin()
+            let store = ByteBuffer()
+            for name in names { store.append(name) }
+            var at = store.bytes.start
+            for name in names {
+                foresight.append(key: Bytes(start: at, count: name.count))
+                at = at + name.count
+            }
+            foresight.fetch(from: database)
+            let knows = foresight.knowsEntries
+            #expect(knows)
+            for (index, name) in names.enumerated() {
+                let asked = keyspace.databases[Int.random(in: 0...7, using: &choices) == 0 ? 1 : 0]
+                foresight.recall(index, in: asked)
+                Bytes.with(name) { key in
+                    let element = asked.keys.find(key)
+                    if asked.recall(key) != nil { recalled += 1 }
+                    #expect(asked.find(key) == (element.isNull ? nil : Entry(element)))
+                    change(asked, key, keyspace, &choices)
+                }
+            }
+        }
+        // Else this would show nothing.
+        #expect(recalled > 2000)
+    }
+
+    private func change(
+        _ database: Database, _ key: Bytes, _ keyspace: Keyspace, _ choices: inout Choices
+    ) {
+        switch Int.random(in: 0..<40, using: &choices) {
+        case 0: database.remove(key)
+        case 1: database.setString(key, Bytes("a text that takes another block than the others"))
+        case 2: database.setString(key, Bytes("c"), expiry: .at(1000))
+        case 3: database.setInteger(key, 17)
+        case 4 where key != Bytes("key:17"):
+            database.remove(Bytes("key:17"))
+            database.rename(key, to: Bytes("key:17"))
+        case 5: keyspace.swapDatabases(0, 1)
+        case 6:
+            let other = keyspace.databases[1 - database.index]
+            other.remove(key)
+            database.move(key, to: other)
+        default:
+            let entry = database.setString(key, Bytes("d"))
+            #expect(entry.withString { $0.string } == "d" && entry.key == key && !entry.hasExpiry)
+        }
     }
 
     private func shape(_ set: SortedSet) -> [String] {

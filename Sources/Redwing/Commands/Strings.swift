@@ -139,7 +139,7 @@ enum Strings {
         if !options.get { c.reply.ok() }
     }
 
-    @inline(__always)
+    @inline(never)
     private static func setPlain(_ c: Client) {
         let key = c[1]
         c.withDatabase { database in
@@ -251,14 +251,17 @@ enum Strings {
     /// overlap.
     @inline(__always)
     private static func fetchAhead(_ c: Client, _ index: Int, step: Int) {
-        let span = Foresight.capacity * step
-        guard (index - 1) % span == 0 else { return }
         let server = c.server
-        server.foresight.begin()
-        for at in stride(from: index, to: min(c.count, index + span), by: step) {
-            server.foresight.append(key: c[at])
+        let turn = (index - 1) / step % Foresight.capacity
+        if turn == 0 {
+            let end = min(c.count, index + Foresight.capacity * step)
+            server.foresight.begin()
+            for at in stride(from: index, to: end, by: step) {
+                server.foresight.append(key: c[at])
+            }
+            c.withDatabase { server.foresight.fetch(from: $0) }
         }
-        c.withDatabase { server.foresight.fetch(from: $0) }
+        c.withDatabase { server.foresight.recall(turn, in: $0) }
     }
 
     static func mget(_ c: Client) {

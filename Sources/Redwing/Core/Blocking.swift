@@ -51,10 +51,11 @@ struct BlockingTable {
     @inline(__always)
     var hasReadyKeys: Bool { !ready.isEmpty }
 
-    /// `key` may have become what somebody waits for.
     @inline(__always)
+    var isAwaited: Bool { !waiting.isEmpty }
+
+    /// `key` may have become what somebody waits for.
     mutating func signal(_ key: Bytes, _ database: Int) {
-        if waiting.isEmpty { return }
         let id = WatchTable.WatchedKeyID(database: database, key: key.array)
         if waiting[id] != nil, !ready.contains(id) { ready.append(id) }
     }

@@ -31,7 +31,11 @@ extension Client {
     /// The entry of `key` for a reading command: nil when it is missing or logically expired.
     /// Counts hits and misses, refreshes LRU/LFU.
     public func lookupRead(_ key: Bytes) -> Entry? {
-        withDatabase { server.lookup(key, in: $0, write: false) }
+        if let entry = recall(key) {
+            server.statistics.hits &+= 1
+            return entry
+        }
+        return withDatabase { server.lookup(key, in: $0, write: false) }
     }
 
     /// As `lookupRead`, leaving LRU and LFU as they are: what TTL and TYPE ask is no use of the key.
@@ -42,7 +46,21 @@ extension Client {
     /// The entry of `key` for a writing command. An expired key is deleted first, on a replica only when
     /// the write is its own client's.
     public func lookupWrite(_ key: Bytes) -> Entry? {
-        withDatabase { server.lookup(key, in: $0, write: true) }
+        if let entry = recall(key) { return entry }
+        return withDatabase { server.lookup(key, in: $0, write: true) }
+    }
+
+    /// The entry that is remembered for `key`, touched as a lookup does; nil where there is more to it
+    /// (an expiry, LFU).
+    @inline(__always)
+    private func recall(_ key: Bytes) -> Entry? {
+        guard let entry = database.recall(key), !entry.hasExpiry, !database.keepsAccess else {
+            return nil
+        }
+        if entry.access != database.newAccess, !server.childRuns {
+            entry.access = database.newAccess
+        }
+        return entry
     }
 
     /// True when `entry` is of `type`; else replies WRONGTYPE.
@@ -60,10 +78,15 @@ extension Client {
     /// To be called once for each key that a command changed: WATCH, client-side caching, blocked
     /// clients, keyspace notification and the count of changes. `event` is the event's name
     /// ("hset"); `dirty` as Redis counts.
+    @inline(__always)
     public func changed(
         _ key: Bytes, _ eventClass: EventClass, _ event: StaticString, dirty: Int = 1
     ) {
-        withDatabase { server.changed(key, in: $0, by: self, eventClass, event, dirty: dirty) }
+        if server.tellsChanges(eventClass) {
+            server.changed(key, in: database, by: self, eventClass, event, dirty: dirty)
+        } else {
+            server.dirty &+= dirty
+        }
     }
 
     /// Removes `key` when its collection became empty, with the `del` event. Call after `changed`.

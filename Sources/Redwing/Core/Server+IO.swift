@@ -158,13 +158,14 @@ extension Server {
     /// wait.
     @inline(__always)
     private func runWindow(of buffer: ByteBuffer, _ client: Client) -> Bool {
-        if window.count > 1 { foresee(client) }
+        let foresees = window.count > 1 && foresee(client)
         defer { client.withDatabase { $0.forget() } }
         for index in 0..<window.count {
             if index > 0, !client.flags.isDisjoint(with: Self.stopFlags) { return false }
             let size = window.size(of: index)
             client.arguments = window.arguments(of: index)
             client.request = Bytes(start: buffer.bytes.start, count: size)
+            if foresees { client.withDatabase { foresight.recall(index, in: $0) } }
             guard execute(client) else {
                 client.request = .empty
                 return false
@@ -175,15 +176,15 @@ extension Server {
     }
 
     /// Asks for the memory that the requests in the window, two or more, will need. A key that the first
-    /// two share is taken to be all the others' as well.
-    private func foresee(_ client: Client) {
+    /// two share is taken to be all the others' as well. True when `foresight` knows entries.
+    private func foresee(_ client: Client) -> Bool {
         // Who loads may be another thread.
-        if loading { return }
+        if loading { return false }
         let inside = client.lastCommand?.with { $0.looksInside } == true
         let (first, second) = (window.arguments(of: 0), window.arguments(of: 1))
         if first.count > 1, second.count > 1, first[1] == second[1] {
             client.withDatabase { $0.remember(first[1]) }
-            if !inside { return }
+            if !inside { return false }
         }
         foresight.begin()
         for index in 0..<window.count {
@@ -194,6 +195,7 @@ extension Server {
                 third: words.count > 3 ? words[3] : .empty)
         }
         client.withDatabase { foresight.fetch(from: $0, inside: inside) }
+        return foresight.knowsEntries
     }
 
     @inline(__always)

@@ -105,8 +105,14 @@ extension Server {
         }
     }
 
-    /// To be called once for each key that a command changed.
+    /// Whether a change of a key, by an event of `eventClass`, is of interest to anybody.
     @inline(__always)
+    func tellsChanges(_ eventClass: EventClass) -> Bool {
+        !watchers.isEmpty || isTracking || keepsOwnExpiries || blocking.isAwaited
+            || notifiedEvents & eventClass.rawValue != 0
+    }
+
+    /// To be called once for each key that a command changed.
     func changed(
         _ key: Bytes, in database: Database, by client: Client?, _ eventClass: EventClass,
         _ event: StaticString, dirty: Int
@@ -117,12 +123,11 @@ extension Server {
     }
 
     /// A key changed: those who watch it, cache it or wait for it are told.
-    @inline(__always)
     func touched(_ key: Bytes, in database: Database, by client: Client?) {
         if !watchers.isEmpty { watchers.touch(key, database.index) }
         if isTracking { invalidate(key, by: client) }
         if keepsOwnExpiries { noteOwnExpiry(key, in: database, by: client) }
-        blocking.signal(key, database.index)
+        if blocking.isAwaited { blocking.signal(key, database.index) }
     }
 
     /// Removes `key`; no notification and no propagation of its own.
