@@ -13,8 +13,7 @@ public struct PackedLimits: Sendable {
     public var setMaxIntegers = 512
     public var sortedSetMaxEntries = 128
     public var sortedSetMaxValue = 64
-    /// list-max-ziplist-size: -1…-5 for 4…64 KiB a node, or a number of elements.
-    public var listMaxSize = -2
+    public var listNode = ListLimit(-2)
     public var listCompressDepth = 0
     public var streamNodeMaxBytes = 4096
     public var streamNodeMaxEntries = 100

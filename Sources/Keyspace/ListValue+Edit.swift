@@ -4,23 +4,31 @@
 
 import Memory
 
-extension ListValue {
-    /// Node sizes that list-max-ziplist-size's -1…-5 stand for.
-    @inlinable @inline(__always)
-    static func nodeBytes(_ limit: Int) -> Int { 4096 &<< (min(0 &- limit, 5) &- 1) }
-    /// With a limit by count, no node beyond this many bytes takes another element.
-    @usableFromInline static let safeNodeBytes = 8192
+/// How large a node of a list may grow, as list-max-ziplist-size says it.
+public struct ListLimit: BitwiseCopyable, Sendable {
+    @usableFromInline let bytes: Int
+    @usableFromInline let count: Int
 
-    /// True when a node of `count` elements and `size` bytes may take one that needs `extra`.
-    @inlinable @inline(__always)
-    static func takes(_ size: Int, _ count: Int, _ extra: Int, _ limit: Int) -> Bool {
-        if limit < 0 { return size &+ extra <= nodeBytes(limit) }
-        return size &+ extra <= safeNodeBytes && count < limit
+    /// -1…-5 for 4…64 KiB, or a number of elements: then no node beyond 8 KiB takes another one.
+    public init(_ setting: Int) {
+        bytes = setting < 0 ? 4096 << (min(0 &- setting, 5) &- 1) : 8192
+        count = setting < 0 ? Int.max : setting
     }
 
+    /// Whether a node of `count` elements may take one that makes it `size` bytes long.
     @inlinable @inline(__always)
-    static func takes(_ node: Address, _ extra: Int, _ limit: Int) -> Bool {
-        !node.isNull && takes(pack(node).size, count(node), extra, limit)
+    func takes(_ size: Int, _ count: Int) -> Bool { size <= bytes && count < self.count }
+
+    /// Whether a node of that size may be as it is.
+    func accepts(_ size: Int, _ count: Int) -> Bool {
+        self.count == Int.max ? size <= bytes : count <= self.count
+    }
+}
+
+extension ListValue {
+    @inlinable @inline(__always)
+    static func takes(_ node: Address, _ extra: Int, _ limit: ListLimit) -> Bool {
+        !node.isNull && limit.takes(pack(node).size &+ extra, count(node))
     }
 
     /// A new node for `element` alone.
@@ -30,10 +38,14 @@ extension ListValue {
         link(pack, 1, after: previous, in: heap)
     }
 
-    /// Puts `bytes` in front; `limit` is list-max-ziplist-size.
-    @inlinable
-    public func pushFirst(_ bytes: Bytes, limit: Int, in heap: Heap) {
-        if prependShort(bytes, limit: limit) { return }
+    /// Puts `bytes` in front.
+    @inlinable @inline(__always)
+    public func pushFirst(_ bytes: Bytes, limit: ListLimit, in heap: Heap) {
+        if !prependShort(bytes, limit: limit) { prependAny(bytes, limit: limit, in: heap) }
+    }
+
+    @usableFromInline
+    func prependAny(_ bytes: Bytes, limit: ListLimit, in heap: Heap) {
         let element = ListpackElement(bytes)
         let node = firstNode
         if Self.takes(node, element.storedSize, limit) {
@@ -46,7 +58,7 @@ extension ListValue {
 
     /// Puts `bytes` behind all others.
     @inlinable
-    public func pushLast(_ bytes: Bytes, limit: Int, in heap: Heap) {
+    public func pushLast(_ bytes: Bytes, limit: ListLimit, in heap: Heap) {
         let element = ListpackElement(bytes)
         let node = lastNode
         if Self.takes(node, element.storedSize, limit) {
@@ -120,14 +132,14 @@ extension ListValue {
     }
 
     /// The element at `place` becomes `bytes`.
-    public func replace(_ place: ListPlace, with bytes: Bytes, limit: Int, in heap: Heap) {
+    public func replace(_ place: ListPlace, with bytes: Bytes, limit: ListLimit, in heap: Heap) {
         let element = ListpackElement(bytes)
         let node = place.node
         let pack = settle(node, in: heap)
         let old = pack.next(place.offset) - place.offset
         let grown = element.storedSize - old
         if grown <= 0 || Self.count(node) == 1
-            || Self.takes(pack.size, 0, grown, limit < 0 ? limit : -2)
+            || pack.size + grown <= limit.bytes
         {
             set(node, pack.replace(place.offset, with: element, in: heap), 0)
             return
@@ -137,11 +149,11 @@ extension ListValue {
         if let after = next(before) { remove(after, in: heap) }
     }
 
-    public func insert(_ bytes: Bytes, before place: ListPlace, limit: Int, in heap: Heap) {
+    public func insert(_ bytes: Bytes, before place: ListPlace, limit: ListLimit, in heap: Heap) {
         _ = insert(ListpackElement(bytes), before: place, limit: limit, in: heap)
     }
 
-    public func insert(_ bytes: Bytes, after place: ListPlace, limit: Int, in heap: Heap) {
+    public func insert(_ bytes: Bytes, after place: ListPlace, limit: ListLimit, in heap: Heap) {
         if let next = next(place) {
             insert(bytes, before: next, limit: limit, in: heap)
         } else {
@@ -151,7 +163,7 @@ extension ListValue {
 
     /// Puts `element` before `place` and returns where it is.
     private func insert(
-        _ element: ListpackElement, before place: ListPlace, limit: Int, in heap: Heap
+        _ element: ListpackElement, before place: ListPlace, limit: ListLimit, in heap: Heap
     ) -> ListPlace {
         let size = element.storedSize
         var node = place.node
@@ -196,11 +208,11 @@ extension ListValue {
 
     /// Adds a node at the end from a whole listpack that was validated; one too large for `limit`,
     /// or empty, goes in element by element or not at all.
-    public func append(blob: Bytes, limit: Int, in heap: Heap) {
+    public func append(blob: Bytes, limit: ListLimit, in heap: Heap) {
         let source = Listpack(blob.start)
         let count = source.count
         if count == 0 { return }
-        let fits = limit < 0 ? blob.count <= Self.nodeBytes(limit) : count <= limit
+        let fits = limit.accepts(blob.count, count)
         if fits || count == 1 {
             link(Listpack.make(copying: blob, in: heap), count, after: lastNode, in: heap)
             return

@@ -59,7 +59,7 @@ extension ListValue {
     /// Puts a short text into the gap before the first node, where that is all there is to do: the usual
     /// case, told by few comparisons.
     @inlinable @inline(__always)
-    func prependShort(_ bytes: Bytes, limit: Int) -> Bool {
+    func prependShort(_ bytes: Bytes, limit: ListLimit) -> Bool {
         let node = firstNode
         if node.isNull || bytes.count > Listpack.shortText || Decimal.maySpell(bytes) {
             return false

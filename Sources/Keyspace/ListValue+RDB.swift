@@ -21,9 +21,9 @@ extension ListValue {
             while try reader.nextPart() {
                 let text = unsafe reader.part.text.view
                 if unsafe reader.part.kind == WING_RDB_PART_LISTPACK {
-                    list.append(blob: text, limit: limits.listMaxSize, in: heap)
+                    list.append(blob: text, limit: limits.listNode, in: heap)
                 } else {
-                    list.pushLast(text, limit: limits.listMaxSize, in: heap)
+                    list.pushLast(text, limit: limits.listNode, in: heap)
                 }
             }
             if list.count > 0 { return (.listQuick, list.address) }

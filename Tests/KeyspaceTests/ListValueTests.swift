@@ -83,23 +83,23 @@ import Testing
         let kind = Int.random(in: 0..<20, using: &random)
         guard kind > 5, let place = list.seek(index) else {
             if kind % 2 == 0 {
-                list.pushFirst(view, limit: limit, in: heap)
+                list.pushFirst(view, limit: ListLimit(limit), in: heap)
                 model.insert(view.array, at: 0)
             } else {
-                list.pushLast(view, limit: limit, in: heap)
+                list.pushLast(view, limit: ListLimit(limit), in: heap)
                 model.append(view.array)
             }
             return
         }
         switch kind {
         case 6, 7, 8:
-            list.insert(view, before: place, limit: limit, in: heap)
+            list.insert(view, before: place, limit: ListLimit(limit), in: heap)
             model.insert(view.array, at: index)
         case 9, 10, 11:
-            list.insert(view, after: place, limit: limit, in: heap)
+            list.insert(view, after: place, limit: ListLimit(limit), in: heap)
             model.insert(view.array, at: index + 1)
         case 12, 13:
-            list.replace(place, with: view, limit: limit, in: heap)
+            list.replace(place, with: view, limit: ListLimit(limit), in: heap)
             model[index] = view.array
         case 14:
             let next = list.removeGoingForward(place, in: heap)
@@ -127,9 +127,11 @@ import Testing
         let heap = Heap()
         let list = ListValue.make(in: heap)
         let large = [UInt8](repeating: 0x78, count: 100_000)
-        for i in 0..<3000 { Bytes.with("element \(i)") { list.pushLast($0, limit: -1, in: heap) } }
-        Bytes.with(large) { list.pushLast($0, limit: -1, in: heap) }
-        Bytes.with("behind") { list.pushLast($0, limit: -1, in: heap) }
+        for i in 0..<3000 {
+            Bytes.with("element \(i)") { list.pushLast($0, limit: ListLimit(-1), in: heap) }
+        }
+        Bytes.with(large) { list.pushLast($0, limit: ListLimit(-1), in: heap) }
+        Bytes.with("behind") { list.pushLast($0, limit: ListLimit(-1), in: heap) }
         var sizes: [Int] = []
         list.forEachNode { sizes.append($0.size) }
         #expect(sizes.filter { $0 > 4096 }.count == 1)
@@ -148,7 +150,7 @@ import Testing
             for i in 0..<1000 { Bytes.with("abc\(i)") { builder.append($0) } }
             let pack = builder.finish()
             let list = ListValue.make(in: heap)
-            list.append(blob: pack.bytes, limit: limit, in: heap)
+            list.append(blob: pack.bytes, limit: ListLimit(limit), in: heap)
             #expect(list.nodeCount >= nodes && list.count == 1000)
             #expect(Self.isSound(list))
             #expect(list.seek(999).map { list[$0].array } == Array("abc999".utf8))

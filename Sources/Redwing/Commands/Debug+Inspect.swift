@@ -27,7 +27,7 @@ extension Debug {
             let nodes = max(1, list.nodeCount)
             let average = decimal(Double(list.count) / Double(nodes), 2)
             text += " ql_nodes:\(list.nodeCount) ql_avg_node:\(average)"
-            text += " ql_ziplist_max:\(c.database.limits.listMaxSize) ql_compressed:0"
+            text += " ql_ziplist_max:\(c.server.config.listMaxZiplistSize) ql_compressed:0"
             text += " ql_uncompressed_size:\(list.memoryUsage(samples: 0))"
         }
         c.reply.status(text)

@@ -134,7 +134,7 @@ enum Lists {
     @inline(__always)
     static func push(_ c: Client, _ list: ListValue, _ bytes: Bytes, _ end: End) {
         let database = c.database
-        let limit = database.limits.listMaxSize
+        let limit = database.limits.listNode
         if end == .first {
             list.pushFirst(bytes, limit: limit, in: database.heap)
         } else {
@@ -144,14 +144,18 @@ enum Lists {
 
     /// An element beyond what a node's sizes can say is refused, with Redis 7's text.
     @inline(__always)
-    static func refuseHuge(_ c: Client, _ index: Int) -> Bool {
-        if c[index].count <= ListValue.maximumElement { return false }
+    static func refuseHuge(_ c: Client, _ index: Int) -> Bool { refuseHuge(c, c[index]) }
+
+    @inline(__always)
+    private static func refuseHuge(_ c: Client, _ element: Bytes) -> Bool {
+        if element.count <= ListValue.maximumElement { return false }
         c.reply.error("ERR Element too large")
         return true
     }
 
     static func push(_ c: Client, _ end: End) {
-        for i in 2..<c.count where refuseHuge(c, i) { return }
+        let words = c.arguments
+        for i in 2..<words.count where refuseHuge(c, words[i]) { return }
         let list: ListValue
         if let entry = c.lookupWrite(c[1]) {
             guard c.check(entry, is: .list) else { return }
@@ -170,7 +174,8 @@ enum Lists {
 
     @inline(__always)
     private static func pushAll(_ c: Client, _ list: ListValue, _ end: End) {
-        for i in 2..<c.count { push(c, list, c[i], end) }
+        let words = c.arguments
+        for i in 2..<words.count { push(c, list, words[i], end) }
         c.reply.integer(list.count)
         c.changed(c[1], .list, end.pushEvent, dirty: c.count - 2)
     }
@@ -255,7 +260,7 @@ enum Lists {
             return c.reply.error("ERR index out of range")
         }
         let database = c.database
-        list.replace(place, with: c[3], limit: database.limits.listMaxSize, in: database.heap)
+        list.replace(place, with: c[3], limit: database.limits.listNode, in: database.heap)
         c.reply.ok()
         c.changed(c[1], .list, "lset")
     }
@@ -272,7 +277,7 @@ enum Lists {
         }
         guard let place else { return c.reply.integer(-1) }
         let database = c.database
-        let limit = database.limits.listMaxSize
+        let limit = database.limits.listNode
         if after {
             list.insert(c[4], after: place, limit: limit, in: database.heap)
         } else {

@@ -113,7 +113,7 @@ enum Sort {
         _ target: Bytes
     ) {
         let database = c.database
-        let limit = database.limits.listMaxSize
+        let limit = database.limits.listNode
         let list = ListValue.make(in: database.heap)
         func add(_ bytes: Bytes) { list.pushLast(bytes, limit: limit, in: database.heap) }
         for place in places {

@@ -43,7 +43,7 @@ extension Server {
         limits.setMaxIntegers = config.setMaxIntsetEntries
         limits.sortedSetMaxEntries = config.zsetMaxZiplistEntries
         limits.sortedSetMaxValue = config.zsetMaxZiplistValue
-        limits.listMaxSize = config.listMaxZiplistSize
+        limits.listNode = ListLimit(config.listMaxZiplistSize)
         limits.listCompressDepth = config.listCompressDepth
         limits.streamNodeMaxBytes = config.streamNodeMaxBytes
         limits.streamNodeMaxEntries = config.streamNodeMaxEntries
