@@ -189,9 +189,10 @@ extension Server {
         foresight.begin()
         for index in 0..<window.count {
             let words = window.arguments(of: index)
-            guard words.count > 1 else { continue }
+            // One without a key has its step as well: `recall` goes by the request's number.
             foresight.append(
-                key: words[1], second: words.count > 2 ? words[2] : .empty,
+                key: words.count > 1 ? words[1] : .empty,
+                second: words.count > 2 ? words[2] : .empty,
                 third: words.count > 3 ? words[3] : .empty)
         }
         client.withDatabase { foresight.fetch(from: $0, inside: inside) }
