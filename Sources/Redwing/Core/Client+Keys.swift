@@ -50,16 +50,11 @@ extension Client {
         return withDatabase { server.lookup(key, in: $0, write: true) }
     }
 
-    /// The entry that is remembered for `key`, touched as a lookup does; nil where there is more to it
-    /// (an expiry, LFU).
+    /// The entry that is remembered for `key`, touched as a lookup does; nil where there is more to it.
     @inline(__always)
     private func recall(_ key: Bytes) -> Entry? {
-        guard let entry = database.recall(key), !entry.hasExpiry, !database.keepsAccess else {
-            return nil
-        }
-        if entry.access != database.newAccess, !server.childRuns {
-            entry.access = database.newAccess
-        }
+        guard let entry = database.recall(key), !entry.hasExpiry else { return nil }
+        server.touch(entry)
         return entry
     }
 
