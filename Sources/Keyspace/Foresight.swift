@@ -18,17 +18,17 @@ public struct Foresight: ~Copyable {
 
     private struct Step: BitwiseCopyable {
         var key = Bytes.empty
-        var probe = Probe(slot: .null, end: .null, tag: 0)
+        /// Where the key is in its table; then where the member is in the value's.
+        var probe = Probe.none
         /// The entry that is likely the key's.
         var entry = Address.null
         /// The words behind the key, empty when there are none.
         var second = Bytes.empty
         var third = Bytes.empty
-        /// The value's table, the member and where it is in it, once they are known.
+        /// The value's table, the member and its hash in it, once they are known.
         var table = Address.null
         var member = Bytes.empty
         var memberHash: UInt64 = 0
-        var memberProbe = Probe(slot: .null, end: .null, tag: 0)
         /// The skip list in which the member gets another place.
         var list = Address.null
     }
@@ -123,10 +123,10 @@ public struct Foresight: ~Copyable {
             if isPlaced { self[i].list = entry.container }
             let probe = table.probe(hash)
             probe.slot.prefetch()
-            self[i].memberProbe = probe
+            self[i].probe = probe
         }
-        for i in 0..<count {
-            var probe = self[i].memberProbe
+        for i in 0..<count where !self[i].table.isNull {
+            var probe = self[i].probe
             _ = probe.prefetchElement()
         }
         if count > 1 { fetchPaths() }

@@ -118,6 +118,10 @@ struct Probe: BitwiseCopyable {
         self.tag = tag
     }
 
+    /// Finds nothing.
+    @inlinable @inline(__always)
+    static var none: Probe { Probe(slot: .null, end: .null, tag: 0) }
+
     /// Goes to the first slot from here on with the tag, and returns its element; null when there is none.
     @inlinable @inline(__always)
     mutating func next() -> Address {
@@ -229,7 +233,7 @@ public struct HashTable<Keys: TableKeys> {
     @inlinable @inline(__always)
     func probe(_ hash: UInt64) -> Probe {
         let word = place(hash).load(UInt64.self)
-        if word == 0 { return Probe(slot: .null, end: .null, tag: 0) }
+        if word == 0 { return .none }
         return Probe(
             slot: Self.home(hash, word), end: Self.segment(word) + Self.words(word) &* 8,
             tag: Self.tag(hash, word >> 56))

@@ -138,9 +138,7 @@ extension ListValue {
         let pack = settle(node, in: heap)
         let old = pack.next(place.offset) - place.offset
         let grown = element.storedSize - old
-        if grown <= 0 || Self.count(node) == 1
-            || pack.size + grown <= limit.bytes
-        {
+        if grown <= 0 || Self.count(node) == 1 || pack.size + grown <= limit.bytes {
             set(node, pack.replace(place.offset, with: element, in: heap), 0)
             return
         }

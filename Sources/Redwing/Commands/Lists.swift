@@ -144,10 +144,7 @@ enum Lists {
 
     /// An element beyond what a node's sizes can say is refused, with Redis 7's text.
     @inline(__always)
-    static func refuseHuge(_ c: Client, _ index: Int) -> Bool { refuseHuge(c, c[index]) }
-
-    @inline(__always)
-    private static func refuseHuge(_ c: Client, _ element: Bytes) -> Bool {
+    static func refuseHuge(_ c: Client, _ element: Bytes) -> Bool {
         if element.count <= ListValue.maximumElement { return false }
         c.reply.error("ERR Element too large")
         return true
@@ -167,7 +164,7 @@ enum Lists {
     }
 
     static func pushIfThere(_ c: Client, _ end: End) {
-        for i in 2..<c.count where refuseHuge(c, i) { return }
+        for i in 2..<c.count where refuseHuge(c, c[i]) { return }
         guard let list = write(c, { c.reply.integer(0) }) else { return }
         pushAll(c, list, end)
     }
@@ -253,7 +250,7 @@ enum Lists {
     }
 
     static func set(_ c: Client) {
-        if refuseHuge(c, 3) { return }
+        if refuseHuge(c, c[3]) { return }
         guard let list = write(c, { c.noSuchKey() }) else { return }
         guard let index = c.integer(2) else { return }
         guard let place = list.seek(Int(index)) else {
@@ -268,7 +265,7 @@ enum Lists {
     static func insert(_ c: Client) {
         let after = c.word(2, is: "after")
         if !after && !c.word(2, is: "before") { return c.syntaxError() }
-        if refuseHuge(c, 4) { return }
+        if refuseHuge(c, c[4]) { return }
         guard let list = write(c, { c.reply.integer(0) }) else { return }
         var place = list.first
         while let here = place {

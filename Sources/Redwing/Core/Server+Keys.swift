@@ -105,7 +105,7 @@ extension Server {
         }
     }
 
-    /// Whether a change of a key, by an event of `eventClass`, is of interest to anybody.
+    /// Whether there is anybody whom `changed` would tell of a change, by an event of `eventClass`.
     @inline(__always)
     func tellsChanges(_ eventClass: EventClass) -> Bool {
         !watchers.isEmpty || isTracking || keepsOwnExpiries || blocking.isAwaited
