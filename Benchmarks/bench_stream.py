@@ -23,19 +23,17 @@ WARM_UP = 200_000
 def run(report, gen, arguments):
     # A stall of the machine is in one run's worst, the server's own is in each: the least counts. CPU
     # goes up and down with the hour by a fifth, Redis's and ours not together: the median counts.
-    parts = (("cost", cost, statistics.median), ("catch-up", catch_up, None), ("partial", partial, None),
-             ("latency", latency, min), ("stuck", stuck, None), ("resync loop", resync_loop, None))
     repeat = report.about.pop("best_of")
     report.about |= {"cost_medians_of": repeat, "latency_best_of": repeat}
-    for name, part, choose in parts:
-        if arguments.only not in name:
-            continue
-        count = repeat if choose else 1
-        runs = [{kind: part(kind, gen, arguments.scale) for kind in KINDS} for _ in range(count)]
-        for measure, (_, unit, bar) in runs[0]["redis"].items():
-            redis, ours = ([run[kind][measure][0] for run in runs] for kind in KINDS)
-            pick = choose or (lambda values: values[0])
-            report.add(name, measure, unit, pick(redis), pick(ours), bar)
+    parts = {"cost": (cost, repeat, statistics.median), "catch-up": (catch_up, 1, min),
+             "partial": (partial, 1, min), "latency": (latency, repeat, min),
+             "stuck": (stuck, 1, min), "resync loop": (resync_loop, 1, min)}
+    for name, (part, count, choose) in parts.items():
+        if arguments.only in name:
+            runs = [{kind: part(kind, gen, arguments.scale) for kind in KINDS} for _ in range(count)]
+            for measure, (_, unit, bar) in runs[0]["redis"].items():
+                redis, ours = (choose(run[kind][measure][0] for run in runs) for kind in KINDS)
+                report.add(name, measure, unit, redis, ours, bar)
 
 
 def group(farm, kind, count, options=None):
