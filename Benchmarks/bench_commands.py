@@ -3,8 +3,9 @@
 
 CPU a request is the server's own, user and system, all its threads; requests a second depend on the
 load generator too, which shares the machine. A turn's numbers scatter by more than what lies between
-some of them and their bars, and the best of a few turns would compare two strokes of luck: so both are
-medians of many short turns that the servers take in alternation.
+some of them and their bars, and the machine is faster or slower for minutes at a time. So both servers
+take short turns side by side, all tests have one before any has its next, which spreads each over the
+whole run, and a ratio is the median of those of the pairs.
 
 A generator of one thread can't keep Redwing busy: it then pays for falling asleep and waking up, which
 Redis, busy all the time, doesn't. Both are measured: as redis-benchmark comes, and ("busy") with a
@@ -15,6 +16,7 @@ on a beat of 250 ms, too coarse for a rate of turns this short.
 import csv
 import statistics
 import subprocess
+import sys
 import time
 
 from lab.servers import Farm
@@ -28,40 +30,49 @@ LOADS = {
     (1, 1): ("P1", 200_000, 0.9, 1.0), (16, 1): ("P16", 2_000_000, 0.55, 1.0),
     (1, 2): ("P1 busy", 200_000, 0.9, 1.0), (16, 2): ("P16 busy", 2_000_000, 0.55, 1.0),
 }
-# Turns for each repeat that was asked for; together they make its number of requests.
-TURNS = 3
+# Rounds for each repeat that was asked for; together they make its number of requests.
+ROUNDS = 6
 # What there must be to read or to pop, made outside of the measurement.
 MAKERS = {"get": "set", "lpop": "lpush", "rpop": "lpush", "spop": "sadd", "zpopmin": "zadd"}
 
 
 def run(report, gen, arguments):
-    turns = report.about["medians_of"] = TURNS * report.about.pop("best_of")
+    rounds = report.about["rounds"] = ROUNDS * report.about.pop("best_of")
+    report.about["ratios"] = "medians of each round's own"
+    jobs = [(load, test) for load in LOADS for test in TESTS if arguments.only in test]
+    turns = {job: [] for job in jobs}
     with Farm() as farm:
         servers = {kind: farm.start(kind) for kind in ("redis", "redwing")}
-        for load, (subject, requests, bar, other_bar) in LOADS.items():
-            for test in TESTS:
-                if arguments.only not in test:
-                    continue
-                count = max(2000, int(requests * arguments.scale))
-                if test.startswith("lrange"):
-                    count = max(1000, count // 20)
-                both = medians(servers, test, load, count // TURNS, turns)
-                report.add(subject, f"{test} CPU a request", "us", both["redis"][0],
-                           both["redwing"][0], bar if test in BARRED else other_bar)
-                if load[1] == 1:
-                    report.add(subject, f"{test} requests a second", "1/s", both["redis"][1],
-                               both["redwing"][1])
+        for number in range(rounds):
+            print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
+            for load, test in jobs:
+                count = requests_of(load, test, arguments.scale) // ROUNDS
+                # Who goes first changes from round to round.
+                order = sorted(servers, reverse=number % 2 == 0)
+                turns[load, test].append({kind: measure(servers[kind], test, load, count)
+                                          for kind in order})
         for server in servers.values():
             server.call("FLUSHALL")
+    for (load, test), pairs in turns.items():
+        subject, _, bar, other_bar = LOADS[load]
+        redis, redwing, ratio = medians(pairs, 0)
+        report.add(subject, f"{test} CPU a request", "us", redis, redwing,
+                   bar=bar if test in BARRED else other_bar, ratio=ratio)
+        if load[1] == 1:
+            redis, redwing, ratio = medians(pairs, 1)
+            report.add(subject, f"{test} requests a second", "1/s", redis, redwing, ratio=ratio)
 
 
-def medians(servers, test, load, count, turns):
-    """CPU time and rate of each server; who goes first changes from turn to turn."""
-    runs = {kind: [] for kind in servers}
-    for turn in range(turns):
-        for kind in sorted(servers, reverse=turn % 2 == 0):
-            runs[kind].append(measure(servers[kind], test, load, count))
-    return {kind: tuple(map(statistics.median, zip(*several))) for kind, several in runs.items()}
+def requests_of(load, test, scale):
+    count = max(2000, int(LOADS[load][1] * scale))
+    return max(1000, count // 20) if test.startswith("lrange") else count
+
+
+def medians(pairs, index):
+    """Redis's number, Redwing's, and their ratio: of all pairs of turns."""
+    both = [(pair["redis"][index], pair["redwing"][index]) for pair in pairs]
+    columns = [*zip(*both), [redwing / redis for redis, redwing in both]]
+    return tuple(map(statistics.median, columns))
 
 
 def measure(server, test, load, count):

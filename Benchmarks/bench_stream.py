@@ -33,7 +33,7 @@ def run(report, gen, arguments):
             runs = [{kind: part(kind, gen, arguments.scale) for kind in KINDS} for _ in range(count)]
             for measure, (_, unit, bar) in runs[0]["redis"].items():
                 redis, ours = (choose(run[kind][measure][0] for run in runs) for kind in KINDS)
-                report.add(name, measure, unit, redis, ours, bar)
+                report.add(name, measure, unit, redis, ours, bar=bar)
 
 
 def group(farm, kind, count, options=None):

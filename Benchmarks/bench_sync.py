@@ -40,7 +40,7 @@ def run(report, gen, arguments):
 
 def compare(report, name, redis, redwing):
     def row(measure, unit, bar=None, ceiling=None):
-        report.add(name, measure, unit, redis[measure], redwing[measure], bar, ceiling=ceiling)
+        report.add(name, measure, unit, redis[measure], redwing[measure], bar=bar, ceiling=ceiling)
 
     row("fill", "s")
     row("used_memory a key", "bytes", 0.75 if name == "small" else None)
@@ -169,7 +169,7 @@ def compression(report, gen, size, keys):
                     client.call("CONFIG", "SET", "rdbcompression", choice)
                     took[choice].append(timed(lambda: client.call("SAVE")))
     report.add("noise", f"save, {size} B, compression (redis column: no)", "s",
-               statistics.median(took["no"]), statistics.median(took["yes"]), 1.1)
+               statistics.median(took["no"]), statistics.median(took["yes"]), bar=1.1)
 
 
 def crc64(report):

@@ -22,11 +22,12 @@ class Row:
     bar: Optional[float] = None
     floor: Optional[float] = None
     ceiling: Optional[float] = None
+    # That of the two numbers, unless it was taken from more than these two.
     ratio: Optional[float] = None
     verdict: str = ""
 
     def __post_init__(self):
-        if self.redis and self.redwing is not None:
+        if self.ratio is None and self.redis and self.redwing is not None:
             self.ratio = self.redwing / self.redis
         if self.floor is not None and self.redwing is not None:
             self.verdict = "ok" if self.redwing >= self.floor else "miss"
@@ -41,9 +42,9 @@ class Report:
         self.part, self.about, self.rows = part, about, []
         self.began = time.time()
 
-    def add(self, subject, measure, unit, redis, redwing, bar=None, floor=None,
-            ceiling=None):
-        row = Row(subject, measure, unit, redis, redwing, bar, floor, ceiling)
+    def add(self, subject, measure, unit, redis, redwing, *, bar=None, floor=None,
+            ceiling=None, ratio=None):
+        row = Row(subject, measure, unit, redis, redwing, bar, floor, ceiling, ratio)
         self.rows.append(row)
         print(line_of(row), file=sys.stderr, flush=True)
 
