@@ -16,7 +16,7 @@
 //             16  4       levels in use
 //             24  8       state of the level generator
 //             32  32      free for the owner: the header of the index by member
-//             64  …       the head: a node without score and member, of all 32 levels
+//             64  …       the head: a node without score and member, of all 16 levels
 
 import Memory
 
@@ -92,7 +92,9 @@ struct SkipList {
 
     init(_ address: Address) { self.address = address }
 
-    static let maximumLevels = 32
+    /// As many as a list can use: it holds at most 2^32 elements (a span has 4 bytes), a quarter of them
+    /// on each next level.
+    static let maximumLevels = 16
     static let ownerOffset = 32
     private static let headOffset = 64
     static let size = headOffset + SkipNode.size(levels: maximumLevels, member: 0)
@@ -394,8 +396,8 @@ struct SkipList {
     /// The node before a place on each level, and its rank (the head's is 0, the first node's 1).
     @safe
     struct Path {
-        private var nodes = InlineArray<32, UInt>(repeating: 0)
-        private var ranks = InlineArray<32, Int>(repeating: 0)
+        private var nodes = InlineArray<16, UInt>(repeating: 0)
+        private var ranks = InlineArray<16, Int>(repeating: 0)
 
         @inline(__always)
         mutating func set(_ level: Int, _ node: SkipNode, _ rank: Int) {

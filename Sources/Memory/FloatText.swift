@@ -45,6 +45,13 @@ public enum FloatText {
         let lead = negative ? 1 : 0
         var at = lead
         var mantissa: UInt64 = 0
+        // Many scores are times, of 10 or 13 digits.
+        while n &- at >= 8,
+            let eight = eightDigits(UInt64(littleEndian: bytes.start.load(UInt64.self, at: at)))
+        {
+            mantissa = mantissa &* 100_000_000 &+ eight
+            at &+= 8
+        }
         while at < n {
             let digit = bytes.start.byte(at: at) &- 0x30
             if digit > 9 { break }
