@@ -36,7 +36,7 @@ def main():
     parser.add_argument("--scale", type=float, default=1.0, help="size of everything, 1 = the issues'")
     parser.add_argument("--only", default="", help="measure only what has this in its name")
     parser.add_argument("--repeat", type=int, default=2,
-                        help="take the best of so many; commands: see TURNS there")
+                        help="take the best of so many; commands: see ROUNDS there")
     parser.add_argument("--dir", default=None, help="where servers write; default: memory if it has room")
     parser.add_argument("--results", default=os.path.join(HERE, "results"))
     arguments = parser.parse_args()
