@@ -45,19 +45,7 @@ public enum FloatText {
         let lead = negative ? 1 : 0
         var at = lead
         var mantissa: UInt64 = 0
-        // Many scores are times, of 10 or 13 digits.
-        while n &- at >= 8,
-            let eight = eightDigits(UInt64(littleEndian: bytes.start.load(UInt64.self, at: at)))
-        {
-            mantissa = mantissa &* 100_000_000 &+ eight
-            at &+= 8
-        }
-        while at < n {
-            let digit = bytes.start.byte(at: at) &- 0x30
-            if digit > 9 { break }
-            mantissa = mantissa &* 10 &+ UInt64(digit)
-            at &+= 1
-        }
+        takeDigits(bytes, from: &at, into: &mantissa)
         var digits = at &- lead
         var scale = 0
         if at < n {
@@ -65,19 +53,8 @@ public enum FloatText {
             at &+= 1
             scale = n &- at
             digits &+= scale
-            // Most scores are fractions of 17 digits.
-            while n &- at >= 8 {
-                let text = UInt64(littleEndian: bytes.start.load(UInt64.self, at: at))
-                guard let eight = eightDigits(text) else { return nil }
-                mantissa = mantissa &* 100_000_000 &+ eight
-                at &+= 8
-            }
-            while at < n {
-                let digit = bytes.start.byte(at: at) &- 0x30
-                if digit > 9 { return nil }
-                mantissa = mantissa &* 10 &+ UInt64(digit)
-                at &+= 1
-            }
+            takeDigits(bytes, from: &at, into: &mantissa)
+            if at < n { return nil }
         }
         if digits == 0 || digits > 19 { return nil }
         if digits <= 15 {
@@ -89,6 +66,26 @@ public enum FloatText {
         let tail = value.significandBitPattern & 0x7FF
         if tail >= 0x3FF && tail <= 0x401 { return nil }
         return negative ? -Double(value) : Double(value)
+    }
+
+    /// Appends the digits from `at` on to `mantissa`, and moves `at` behind them. Eight at a time: most
+    /// scores are times, of 10 or 13 digits, or fractions of 17. What doesn't fit wraps.
+    @inline(__always)
+    private static func takeDigits(_ bytes: Bytes, from at: inout Int, into mantissa: inout UInt64)
+    {
+        let n = bytes.count
+        while n &- at >= 8,
+            let eight = eightDigits(UInt64(littleEndian: bytes.start.load(UInt64.self, at: at)))
+        {
+            mantissa = mantissa &* 100_000_000 &+ eight
+            at &+= 8
+        }
+        while at < n {
+            let digit = bytes.start.byte(at: at) &- 0x30
+            if digit > 9 { return }
+            mantissa = mantissa &* 10 &+ UInt64(digit)
+            at &+= 1
+        }
     }
 
     /// The number that 8 bytes spell, the first of them in the lowest bits; nil when one is no digit.
